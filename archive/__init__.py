@@ -1,0 +1,1 @@
+"""The archive itself: plain Python over pymongo, with no web framework in it."""
