@@ -1,0 +1,1 @@
+"""Archive -> files: the formats, the jobs that build them, and their downloads."""

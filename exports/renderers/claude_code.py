@@ -1,0 +1,73 @@
+"""`claude-code`: the original transcript files, byte for byte, under their own names."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from exports.renderers.base import Material, Renderer, SourceFile, gather
+from exports.renderers.names import UniqueNames
+
+COMPRESSION_LEVEL = 1
+"""Transcripts shrink to a fifth at once; higher levels cost thrice the time for a tenth more."""
+
+
+class _Outlet:
+    """A file object that keeps what was written until it is taken; zipfile cannot seek in it."""
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        self._held.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing to do: whoever pulls writes."""
+
+    def take(self) -> bytes:
+        """Everything written since the last time."""
+        data = b"".join(self._held)
+        self._held.clear()
+        return data
+
+
+def members(material: Material) -> Iterator[tuple[str, SourceFile]]:
+    """Each file with the safe name it gets; a name that had to change is noted."""
+    names = UniqueNames()
+    for file in material.files():
+        name = names.give(file.path)
+        if name != file.path:
+            material.note(f"{file.path!r} is called {name!r} here: its own name is not safe or taken.")
+        yield name, file
+
+
+def _zipped(material: Material) -> Iterator[bytes]:
+    outlet = _Outlet()
+    # A plain name gives every member the same date (1980) and mode: the same files, the same zip.
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL) as archive:  # type: ignore[call-overload]
+        for name, file in members(material):
+            with archive.open(name, "w", force_zip64=True) as member:
+                for chunk in material.chunks(file):
+                    member.write(chunk)
+                    yield outlet.take()
+            yield outlet.take()
+    yield outlet.take()
+
+
+def render(material: Material) -> Iterator[bytes]:
+    """A zip of the original tree. Memory: one chunk, and about 1 KB a file for the directory at its end."""
+    return gather(_zipped(material))
+
+
+RENDERER = Renderer(
+    name="claude-code",
+    label="Claude Code files, byte for byte",
+    description="A zip of the original tree projects/<folder>/<session>.jsonl, subagents in place. Whole files: a file is exported if one of its messages matches.",
+    extension=".zip",
+    media_type="application/zip",
+    needs=frozenset({"files"}),
+    loses=("Nothing of the files themselves: every line is the very bytes that were imported.",),
+    render=render,
+)

@@ -1,0 +1,123 @@
+"""`json`: whole conversations in one JSON document, the way ClaudeLens writes them.
+
+The classic fields (``id``, ``title``, ``messages[].content``, ``messages[].metadata`` …) stand where
+other ClaudeLens readers look for them. Beside them each message keeps what the classic form lost:
+the original ``record``, its exact bytes in ``raw`` where they matter, usage, order and parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from exports.renderers.base import Document, Material, Renderer, gather
+from exports.renderers.values import encode, exact
+
+FORMAT = "claudelens/1"
+
+METADATA = ("cwd", "gitBranch", "version", "uuid", "sessionId")
+KEPT = (
+    "role", "parentUuid", "seq", "fileId", "apiMessageId", "requestId", "isSidechain", "agentId",
+    "source", "usage", "contentHash", "record",
+)  # fmt: skip
+SESSION_METADATA = (
+    "source", "cwd", "gitBranch", "models", "promptCount", "inputTokens", "outputTokens",
+    "cacheReadTokens", "cacheWriteTokens", "unpricedCalls", "fileIds",
+)  # fmt: skip
+
+
+def conversation_head(session_id: str, session: Document) -> dict[str, Any]:
+    """The fields of one conversation, all but its messages."""
+    models = session.get("models") or [None]
+    cost = session.get("totalCost")
+    return {
+        "id": session_id,
+        "title": session.get("title"),
+        "summary": session.get("summary"),
+        "projectId": session.get("projectId"),
+        "createdAt": session.get("startedAt"),
+        "updatedAt": session.get("endedAt"),
+        "model": models[0],
+        "costUsd": None if cost is None else str(cost),
+        "messageCount": session.get("messageCount"),
+        "tags": session.get("tags") or [],
+        "metadata": {name: session[name] for name in SESSION_METADATA if name in session},
+    }
+
+
+def conversation_message(message: Document) -> dict[str, Any]:
+    """One message: the classic fields first, then what makes it whole."""
+    form = {
+        "id": bytes(message["_id"]).hex(),
+        "type": message.get("type"),
+        "content": message.get("text"),
+        "timestamp": message.get("timestamp"),
+        "model": message.get("model"),
+        "costUsd": message.get("costUsd"),
+        "metadata": {name: message.get(name) for name in METADATA},
+    }
+    for name in KEPT:
+        if name in message:
+            form[name] = message[name]
+    raw = message.get("raw")
+    if raw is not None:
+        form["raw"] = exact(raw)
+    return form
+
+
+def join(
+    messages: Iterable[Document], sessions: Iterable[Document]
+) -> Iterator[tuple[str, Document, Iterator[Document]]]:
+    """Merge two streams ordered by session id: (id, session, its messages).
+
+    A session without a message here is left out; messages whose session is not (yet) known get an
+    empty one, so that no message is ever lost to a late projection.
+    """
+    waiting = iter(sessions)
+    session = next(waiting, None)
+    for session_id, group in groupby(messages, key=lambda message: message.get("sessionId") or ""):
+        while session is not None and session["sessionId"] < session_id:
+            session = next(waiting, None)
+        known = session is not None and session["sessionId"] == session_id
+        yield session_id, session if known and session is not None else {}, group
+
+
+def _conversation(session_id: str, session: Document, messages: Iterator[Document]) -> Iterator[bytes]:
+    yield encode(conversation_head(session_id, session))[:-1] + b',"messages":[\n'
+    count = 0
+    for message in messages:
+        yield (b",\n" if count else b"") + encode(conversation_message(message))
+        count += 1
+    # After the messages: a stream cannot know before how many of them the filter lets through.
+    yield b'\n],"exportedMessages":%d}' % count
+
+
+def _document(material: Material) -> Iterator[bytes]:
+    yield b'{"conversations":['
+    separator = b"\n"
+    for session_id, session, messages in join(material.messages(), material.sessions()):
+        yield separator
+        yield from _conversation(session_id, session, messages)
+        separator = b",\n"
+    yield b'],"format":%s}\n' % encode(FORMAT)
+
+
+def render(material: Material) -> Iterator[bytes]:
+    """One JSON document, whatever its size. Memory: one message and one chunk."""
+    return gather(_document(material))
+
+
+RENDERER = Renderer(
+    name="json",
+    label="ClaudeLens JSON, whole conversations",
+    description="One document of conversations with their messages, readable by every ClaudeLens and complete enough to be imported again.",
+    extension=".json",
+    media_type="application/json",
+    needs=frozenset({"messages", "sessions"}),
+    loses=(
+        "The layout of the original files and the lines that could not be read.",
+        "When, and by which import, a message came into the archive.",
+    ),
+    render=render,
+)

@@ -1,0 +1,50 @@
+"""How stored values are written as JSON: one exact text for each type.
+
+Times are ISO 8601 in UTC with milliseconds and ``Z``; money and other decimals are strings; binary
+ids are hex; exact bytes are base64. There is no NaN in JSON: a message that held one keeps its
+exact bytes in ``raw``.
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+
+def iso(time: datetime) -> str:
+    """The time in UTC with milliseconds.
+
+    >>> iso(datetime(2025, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
+    '2025-01-02T03:04:05.678Z'
+    """
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    elif time.tzinfo is not UTC:
+        time = time.astimezone(UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def plain(value: Any) -> Any:
+    """A value that orjson does not know, as the text this product writes for it."""
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).hex()
+    return str(value)  # Decimal, ObjectId and the like: their text is exact
+
+
+def exact(raw: Any) -> str:
+    """Exact bytes as base64, the one encoding of the ``raw`` field.
+
+    >>> exact(b"{}")
+    'e30='
+    """
+    return base64.b64encode(bytes(raw)).decode("ascii")
+
+
+def encode(value: Any) -> bytes:
+    """One JSON value, keys in their order, without spaces or line ends."""
+    return orjson.dumps(value, default=plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
