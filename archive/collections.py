@@ -1,0 +1,109 @@
+"""Every collection of the archive, with its validator and indexes, as data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+MESSAGES = "messages_current"
+COPIES = "message_copies"
+SESSIONS = "sessions"
+PROJECTS = "projects"
+FILES = "source_files"
+REJECTED = "rejected_records"
+IMPORT_FILES = "import_files"
+EVENTS = "events"
+COUNTERS = "counters"
+CHECKPOINTS = "checkpoints"
+CALLS = "api_calls"
+
+Keys = tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index: its keys in order, and whether it forbids duplicates."""
+
+    keys: Keys
+    unique: bool = False
+
+    @property
+    def name(self) -> str:
+        return "_".join(f"{field}_{direction}" for field, direction in self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSpec:
+    """One collection: a JSON Schema of what every document must have, and its indexes."""
+
+    name: str
+    required: tuple[tuple[str, str], ...] = ()
+    indexes: tuple[Index, ...] = ()
+
+    @property
+    def validator(self) -> dict[str, Any]:
+        """The MongoDB validator; empty where nothing is required."""
+        if not self.required:
+            return {}
+        properties = {field: {"bsonType": bson_type} for field, bson_type in self.required}
+        return {"$jsonSchema": {"required": [f for f, _ in self.required], "properties": properties}}
+
+
+def ascending(*fields: str, unique: bool = False) -> Index:
+    return Index(tuple((field, 1) for field in fields), unique)
+
+
+MESSAGE_REQUIRED = (
+    ("_id", "binData"),
+    ("sessionId", "string"),
+    ("type", "string"),
+    ("fileId", "objectId"),
+    ("seq", "long"),
+    ("contentHash", "binData"),
+)
+
+# (sessionId, fileId, seq) reads a conversation in its order and (fileId, seq) a file; (sessionId,
+# uuid) finds a message's parent. Text search has a collection of its own: a text index here would
+# cost two thirds of the import's speed.
+MESSAGE_INDEXES = (
+    ascending("sessionId", "fileId", "seq"),
+    ascending("fileId", "seq"),
+    ascending("sessionId", "uuid"),
+    ascending("timestamp"),
+)
+
+SPECS: tuple[CollectionSpec, ...] = (
+    CollectionSpec(MESSAGES, MESSAGE_REQUIRED, MESSAGE_INDEXES),
+    # A message that stands in a second file too: where it stands, and its exact bytes where they differ.
+    CollectionSpec(
+        COPIES,
+        (("fileId", "objectId"), ("seq", "long"), ("messageId", "binData")),
+        (ascending("fileId", "seq", unique=True), ascending("fileId", "messageId")),
+    ),
+    CollectionSpec(
+        SESSIONS,
+        (("sessionId", "string"), ("messageCount", "long")),
+        (
+            ascending("projectId", "endedAt"),
+            ascending("endedAt", "sessionId"),
+            ascending("startedAt", "sessionId"),
+            ascending("totalCost", "sessionId"),
+            ascending("messageCount", "sessionId"),
+            ascending("title", "sessionId"),
+            ascending("fileIds"),
+        ),
+    ),
+    CollectionSpec(PROJECTS, (("path", "string"), ("name", "string"))),
+    CollectionSpec(FILES, (("path", "string"),), (ascending("path", unique=True), ascending("size"))),
+    CollectionSpec(
+        REJECTED,
+        (("jobId", "string"), ("fileId", "objectId"), ("seq", "long"), ("code", "string")),
+        (ascending("jobId", "fileId", "seq", "part"), ascending("fileId", "seq", "part")),
+    ),
+    # What became of each file of an import, for its report.
+    CollectionSpec(IMPORT_FILES, (("jobId", "string"), ("path", "string")), (ascending("jobId", "path", unique=True),)),
+    CollectionSpec(EVENTS, (("position", "long"), ("kind", "string")), (ascending("position", unique=True),)),
+    CollectionSpec(COUNTERS),
+    CollectionSpec(CHECKPOINTS, (("token", "long"),)),
+    CollectionSpec(CALLS, (("sessionId", "string"),), (ascending("sessionId"), ascending("timestamp"))),
+)
+
+BY_NAME = {spec.name: spec for spec in SPECS}

@@ -1,0 +1,165 @@
+"""What one API response cost, in US dollars, as ``Decimal``; an unknown model is unpriced, never 0.
+
+Rates come from the genai-prices package (dated, retired models included) under the operator's
+overrides. The whole request is charged at the higher rate once its input (fresh, written to and read
+from the cache together) passes a model's threshold, as Anthropic's price list says.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import genai_prices
+from genai_prices.types import TieredPrices
+
+MILLION = Decimal(1_000_000)
+FAST_FACTOR = Decimal(2)
+BATCH_FACTOR = Decimal("0.5")
+US_FACTOR = Decimal("1.1")
+PRICE_VERSION = f"genai-prices {genai_prices.__version__}"
+SYNTHETIC_MODEL = "<synthetic>"
+
+# Our token kinds -> the attribute of a genai-prices rate table.
+RATE_NAMES = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cacheRead": "cache_read_mtok",
+    "cacheWrite5m": "cache_write_mtok",
+    "cacheWrite1h": "cache_write_1h_mtok",
+}
+INPUT_KINDS = ("input", "cacheRead", "cacheWrite5m", "cacheWrite1h")
+WEB_SEARCHES_PER_RATE = Decimal(1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """US dollars per million tokens, and the higher ones for requests above a threshold of input tokens."""
+
+    base: Decimal
+    tiers: tuple[tuple[int, Decimal], ...] = ()
+
+    def at(self, total_input: int) -> Decimal:
+        price = self.base
+        for start, tier_price in self.tiers:
+            if total_input > start:
+                price = tier_price
+        return price
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """A model's rates by kind of token, and the price of a web search."""
+
+    by_kind: Mapping[str, Rate]
+    web_search: Decimal
+
+
+_overrides: dict[str, dict[str, Decimal]] = {}
+
+
+def configure(overrides: Mapping[str, Mapping[str, Any]]) -> None:
+    """Set the operator's own rates: ``{model prefix: {"input": 3, "output": 15, …}}``, USD per million tokens.
+
+    Kinds are ``input``, ``output``, ``cacheRead``, ``cacheWrite5m``, ``cacheWrite1h``; missing cache kinds
+    follow Anthropic's rule (0.1, 1.25 and 2 times the input rate). Raises ``ValueError`` for anything else.
+    """
+    checked = {model: _checked(model, rates) for model, rates in overrides.items()}
+    _overrides.clear()
+    _overrides.update(checked)
+    rates_of.cache_clear()
+
+
+def _checked(model: str, rates: Mapping[str, Any]) -> dict[str, Decimal]:
+    unknown = set(rates) - set(RATE_NAMES)
+    if unknown or not {"input", "output"} <= set(rates):
+        raise ValueError(f"Price override of {model!r} needs input and output, and knows only {sorted(RATE_NAMES)}.")
+    return {kind: Decimal(str(value)) for kind, value in rates.items()}
+
+
+def price(model: str, usage: Mapping[str, Any], at: datetime | None) -> Decimal | None:
+    """The cost of one response, or None where no rate is known for ``model``.
+
+    ``usage`` counts tokens under the kinds above, ``webSearches``, and names ``speed``, ``tier``, ``geo``
+    where they change the price; ``at`` is the time of the request (None: today's rates).
+    """
+    rates = rates_of(bare_model(model), at.date() if at else None)
+    if rates is None:
+        return None
+    total_input = sum(usage.get(kind, 0) for kind in INPUT_KINDS)
+    cost = sum((rate.at(total_input) * usage.get(kind, 0) for kind, rate in rates.by_kind.items()), Decimal(0))
+    searches = rates.web_search * usage.get("webSearches", 0) / WEB_SEARCHES_PER_RATE
+    return cost / MILLION * _factor(usage) + searches
+
+
+def _factor(usage: Mapping[str, Any]) -> Decimal:
+    factor = Decimal(1)
+    if usage.get("speed") == "fast":
+        factor *= FAST_FACTOR
+    if usage.get("tier") == "batch":
+        factor *= BATCH_FACTOR
+    if usage.get("geo") == "us":
+        factor *= US_FACTOR
+    return factor
+
+
+_DECORATIONS = re.compile(r"^(?:[a-z]{2,6}\.)?(?:anthropic[./])|\[1m\]$|-fast$|-v\d+(?::\d+)?$|@\d+$")
+
+
+def bare_model(model: str) -> str:
+    """The model's own name, without what providers put around it.
+
+    >>> bare_model("us.anthropic.claude-sonnet-4-20250514-v1:0")
+    'claude-sonnet-4-20250514'
+    >>> bare_model("claude-opus-4-1-20250805[1m]")
+    'claude-opus-4-1-20250805'
+    """
+    return _DECORATIONS.sub("", model.strip().lower())
+
+
+@lru_cache(maxsize=4096)
+def rates_of(model: str, day: date | None) -> Rates | None:
+    """The rates of ``model`` on ``day``: the longest override that fits, else the price table's, else None."""
+    fitting = [prefix for prefix in _overrides if model.startswith(prefix)]
+    if fitting:
+        return _override_rates(_overrides[max(fitting, key=len)])
+    moment = datetime.combine(day, time(12), UTC) if day else None
+    try:
+        found = genai_prices.calc_price(
+            genai_prices.Usage(input_tokens=0, output_tokens=0),
+            model_ref=model,
+            provider_id="anthropic",
+            genai_request_timestamp=moment,
+        )
+    except LookupError:
+        return None
+    return _table_rates(found.model_price)
+
+
+def _override_rates(given: Mapping[str, Decimal]) -> Rates:
+    fresh = given["input"]
+    defaults = {
+        "cacheRead": fresh / 10,
+        "cacheWrite5m": fresh * Decimal("1.25"),
+        "cacheWrite1h": fresh * 2,
+    }
+    return Rates({kind: Rate(value) for kind, value in {**defaults, **given}.items()}, Decimal(10))
+
+
+def _table_rates(table: Any) -> Rates:
+    fresh = _rate(table.input_mtok)
+    by_kind = {kind: _rate(getattr(table, name)) for kind, name in RATE_NAMES.items()}
+    # A table without a rate of its own for one kind of cache charges it like the fresh input.
+    known = {kind: rate if rate is not None else fresh or Rate(Decimal(0)) for kind, rate in by_kind.items()}
+    return Rates(known, table.web_searches_kcount or Decimal(0))
+
+
+def _rate(value: Any) -> Rate | None:
+    if value is None:
+        return None
+    if isinstance(value, TieredPrices):
+        return Rate(value.base, tuple((tier.start, tier.price) for tier in value.tiers))
+    return Rate(Decimal(value))

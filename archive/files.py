@@ -1,0 +1,245 @@
+"""The files that came in: what is known of each, and their bytes given back."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from heapq import merge
+from typing import Any
+
+from bson.objectid import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from archive import connection
+from archive.collections import COPIES, FILES, MESSAGES, REJECTED, SESSIONS
+from archive.connection import Document
+from archive.records import place_of, raw_bytes
+
+# Raised whenever reading a file's lines may give other messages than before: files are then read again whole.
+PARSER_VERSION = 1
+COPY_LOOKUP = 500
+FLUSH_BYTES = 256 * 1024
+FETCH = 200
+
+
+@dataclass(slots=True)
+class SourceFile:
+    """A file as it came in. ``size`` and ``sha256`` tell of the bytes that are held (all of them once it is
+    ``complete``); ``copies`` are the other places where the very same bytes were seen."""
+
+    id: ObjectId
+    path: str
+    source: str = "claude-code"
+    size: int = 0
+    sha256: str = ""
+    lines: int = 0
+    records: int = 0
+    rejected: int = 0
+    complete: bool = False
+    line_end: str = "\n"
+    final_newline: bool = True
+    lead: bytes = b""
+    tail: bytes = b""
+    parser: int = PARSER_VERSION
+    context: dict[str, Any] = field(default_factory=dict)
+    copies: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def can_skip(self) -> bool:
+        """Whether what is held of this file need not be read again."""
+        return self.rejected == 0 and self.parser == PARSER_VERSION
+
+
+_FIELDS = {
+    "path": "path", "source": "source", "size": "size", "sha256": "sha256", "lines": "lines",
+    "records": "records", "rejected": "rejected", "complete": "complete", "lineEnd": "line_end",
+    "finalNewline": "final_newline", "tail": "tail", "parser": "parser", "context": "context", "copies": "copies",
+}  # fmt: skip
+
+
+def from_document(document: Document) -> SourceFile:
+    known = {ours: document[stored] for stored, ours in _FIELDS.items() if stored in document}
+    return SourceFile(id=document["_id"], **known)
+
+
+def files_at(path: str) -> list[SourceFile]:
+    """The files held under ``path``: the one of that name and the later ones that were other files."""
+    stem, dot, ending = path.rpartition(".")
+    pattern = f"^{re.escape(stem)}(~[0-9]+)?{re.escape(dot + ending)}$" if dot else f"^{re.escape(path)}(~[0-9]+)?$"
+    with connection.translated():
+        return [from_document(each) for each in connection.collection(FILES).find({"path": {"$regex": pattern}})]
+
+
+def complete_files_of_size(size: int) -> list[SourceFile]:
+    """The whole files of exactly this size: where a copy of one could be recognised."""
+    with connection.translated():
+        found = connection.collection(FILES).find({"size": size, "complete": True}).limit(1000)
+        return [from_document(each) for each in found]
+
+
+def create_file(path: str, source: str) -> SourceFile:
+    """A new file under ``path``, or under ``name~2.ext``, ``name~3.ext`` … where the path is another's.
+
+    The unique index on the path decides between two who want the same.
+    """
+    stem, dot, ending = path.rpartition(".")
+    for number in range(1, 1_000_000):
+        name = path if number == 1 else (f"{stem}~{number}{dot}{ending}" if dot else f"{path}~{number}")
+        document = {"_id": ObjectId(), "path": name, "source": source, "size": 0, "createdAt": datetime.now(UTC)}
+        try:
+            with connection.translated():
+                connection.collection(FILES).insert_one(document)
+        except DuplicateKeyError:
+            continue
+        return from_document(document)
+    raise AssertionError("unreachable")
+
+
+def add_copy(file_id: ObjectId, path: str, job_id: str) -> None:
+    """Remember that the same bytes were seen at another path as well. Idempotent."""
+    with connection.translated():
+        connection.collection(FILES).update_one(
+            {"_id": file_id, "copies.path": {"$ne": path}, "path": {"$ne": path}},
+            {"$push": {"copies": {"$each": [{"path": path, "jobId": job_id}], "$slice": -1000}}},
+        )
+
+
+def get_file(file_id: ObjectId) -> SourceFile | None:
+    with connection.translated():
+        found = connection.collection(FILES).find_one({"_id": file_id})
+    return from_document(found) if found else None
+
+
+def iter_files(file_ids: set[ObjectId] | None) -> Iterator[SourceFile]:
+    """The files with these ids (None: all), by path."""
+    query: Document = {"size": {"$gt": 0}}
+    if file_ids is not None:
+        query["_id"] = {"$in": sorted(file_ids)}
+    with connection.translated():
+        for document in connection.collection(FILES).find(query).sort("path", 1):
+            yield from_document(document)
+
+
+def find_files(message_filter: Any) -> Iterator[SourceFile]:
+    """The files that hold any message the filter fits, by path. A file is always given back whole."""
+    query = message_filter.to_query()
+    if not query:
+        return iter_files(None)
+    return iter_files(_files_of(query))
+
+
+def _files_of(query: Document) -> set[ObjectId]:
+    with connection.translated():
+        held = {each["_id"] for each in connection.collection(MESSAGES).aggregate(_distinct(query, "$fileId"))}
+        if set(query) <= {"sessionId", "projectId", "source"}:
+            # A session's file list also knows the files that hold nothing but copies.
+            sessions = connection.collection(SESSIONS).find(query, {"fileIds": 1})
+            held.update(file_id for session in sessions for file_id in session["fileIds"])
+    return held
+
+
+def _distinct(query: Document, value: str) -> list[Document]:
+    return [{"$match": query}, {"$group": {"_id": value}}]
+
+
+@dataclass(slots=True, order=True)
+class Chunk:
+    """One chunk of a file, in the order of the file; ``raw`` None means: as ``record`` encodes."""
+
+    seq: int
+    rank: int
+    part: int
+    raw: bytes | None = field(compare=False)
+    record: Any = field(compare=False, default=None)
+
+    @property
+    def body(self) -> bytes:
+        return raw_bytes(self.record) if self.raw is None else self.raw
+
+
+def original_line(message: Document) -> bytes:
+    """The exact bytes of one message's record, without the line end."""
+    raw: bytes | None = message.get("raw")
+    return raw_bytes(message["record"]) if raw is None else raw
+
+
+def file_chunks(file_id: ObjectId) -> Iterator[bytes]:
+    """The exact bytes of a file, in pieces of about 256 KiB. Memory does not grow with the file.
+
+    Raises ``LookupError`` when there is no such file.
+    """
+    source = get_file(file_id)
+    if source is None:
+        raise LookupError(f"no file {file_id}")
+    buffer = bytearray()
+    for piece in _pieces(source, _chunks_of(file_id)):
+        buffer += piece
+        if len(buffer) >= FLUSH_BYTES:
+            yield bytes(buffer)
+            buffer.clear()
+    if buffer:
+        yield bytes(buffer)
+
+
+def _pieces(source: SourceFile, chunks: Iterator[Chunk]) -> Iterator[bytes]:
+    """Chunks with the line ends between them; then what stands after the last record."""
+    default_end = source.line_end.encode()
+    line_end = b""
+    last = -1
+    for chunk in chunks:
+        if chunk.seq != last and place_of(chunk.seq) == 0 and last >= 0:
+            yield line_end
+        yield chunk.body
+        # Exact bytes end in their own "\r", if they have one.
+        line_end = default_end if chunk.raw is None else b"\n"
+        last = chunk.seq
+    if source.final_newline and last >= 0:
+        yield line_end
+    yield source.tail
+
+
+def _chunks_of(file_id: ObjectId) -> Iterator[Chunk]:
+    """The chunks of messages, copies and rejected records, merged; of several at one place the best one."""
+    last: tuple[int, int] = (-1, -1)
+    for chunk in merge(_messages_of(file_id), _copies_of(file_id), _rejected_of(file_id)):
+        if chunk.seq == last[0] and chunk.part <= last[1]:
+            continue  # the same record, rejected once more by a later import
+        last = (chunk.seq, chunk.part)
+        yield chunk
+
+
+def _messages_of(file_id: ObjectId) -> Iterator[Chunk]:
+    for each in _in_order(MESSAGES, {"fileId": file_id}, {"seq": 1, "record": 1, "raw": 1}):
+        yield Chunk(each["seq"], 0, 0, each.get("raw"), each.get("record"))
+
+
+def _rejected_of(file_id: ObjectId) -> Iterator[Chunk]:
+    query = {"fileId": file_id, "superseded": {"$ne": True}}
+    for each in _in_order(REJECTED, query, {"seq": 1, "part": 1, "raw": 1}, by=("seq", "part")):
+        yield Chunk(each["seq"], 2, each["part"], each["raw"])
+
+
+def _copies_of(file_id: ObjectId) -> Iterator[Chunk]:
+    """Copies joined with the messages they are copies of, some hundred at a time."""
+    waiting: list[Document] = []
+    for each in _in_order(COPIES, {"fileId": file_id}, {"seq": 1, "messageId": 1, "raw": 1}):
+        waiting.append(each)
+        if len(waiting) >= COPY_LOOKUP:
+            yield from _joined(waiting)
+            waiting = []
+    yield from _joined(waiting)
+
+
+def _joined(copies: list[Document]) -> Iterator[Chunk]:
+    wanted = [each["messageId"] for each in copies if "raw" not in each]
+    found = connection.collection(MESSAGES).find({"_id": {"$in": wanted}}, {"record": 1})
+    records = {each["_id"]: each["record"] for each in found}
+    for each in copies:
+        raw = each.get("raw")
+        yield Chunk(each["seq"], 1, 0, raw, None if raw is not None else records[each["messageId"]])
+
+
+def _in_order(name: str, query: Document, fields: dict[str, int], by: tuple[str, ...] = ("seq",)) -> Iterator[Document]:
+    cursor = connection.collection(name).find(query, fields).sort([(key, 1) for key in by]).batch_size(FETCH)
+    with connection.translated(), cursor:
+        yield from cursor

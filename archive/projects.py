@@ -1,0 +1,60 @@
+"""Projects: the folders that conversations were held in."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bson.objectid import ObjectId
+from pymongo import UpdateOne
+
+from archive.collections import PROJECTS
+from archive.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project as its files tell of it: its slug (Claude Code's folder name) and, once known, its path."""
+
+    slug: str
+    path: str = ""
+
+    @property
+    def id(self) -> ObjectId:
+        return project_id(self.slug)
+
+    @property
+    def name(self) -> str:
+        return (self.path or self.slug).rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1] or self.slug
+
+
+def slug_of(path: str) -> str:
+    """The folder name that Claude Code gives a working directory: every other character becomes "-".
+
+    >>> slug_of("/home/ada/web.shop")
+    '-home-ada-web-shop'
+    """
+    return re.sub(r"[^A-Za-z0-9]", "-", path)
+
+
+def project_id(slug: str) -> ObjectId:
+    """The project's id: a function of its slug, so that every import finds the same one without looking."""
+    return ObjectId(hashlib.sha256(slug.encode("utf-8", "replace")).digest()[:12])
+
+
+def record_projects(unit: UnitOfWork, projects: Iterable[Project]) -> None:
+    """Make these projects known inside ``unit``; a path, once learned, replaces the bare slug. Idempotent."""
+    writes: list[UpdateOne] = []
+    for project in projects:
+        writes.append(
+            UpdateOne(
+                {"_id": project.id},
+                {"$setOnInsert": {"slug": project.slug, "path": project.path or project.slug, "name": project.name}},
+                upsert=True,
+            )
+        )
+        if project.path:
+            named = {"path": project.path, "name": project.name}
+            writes.append(UpdateOne({"_id": project.id, "path": project.slug}, {"$set": named}))
+    if writes:
+        unit[PROJECTS].bulk_write(writes, session=unit.session)
