@@ -1,11 +1,11 @@
-"""The Django app."""
+"""The app that gives files back."""
 
 from django.apps import AppConfig
 
 
 class ExportsConfig(AppConfig):
-    """Exports."""
+    """Export jobs, their artifacts and pages."""
 
     name = "exports"
-    label = "exports"
     verbose_name = "Exports"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,1 @@
+"""The composition root: it knows every other package, and none of them knows it."""

@@ -1,0 +1,19 @@
+"""The site as a Django app: it connects the archive, registers checks and the signals."""
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class SiteConfig(AppConfig):
+    """Wires the packages together once Django is ready."""
+
+    name = "claudelens_site"
+    label = "claudelens_site"
+    verbose_name = "ClaudeLens"
+
+    def ready(self) -> None:
+        """Tell the archive where its server is (nothing connects yet), register the checks."""
+        from archive import connection
+        from claudelens_site import checks  # noqa: F401  (importing it registers the checks)
+
+        connection.configure(settings.MONGODB_URL, settings.MONGODB_DATABASE)

@@ -1,0 +1,318 @@
+"""Every setting of ClaudeLens. Each one can be given by the environment or a ``.env`` file.
+
+Nothing here connects to a server: commands like ``check`` work with all of them down.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+import structlog
+from csp.constants import NONE, SELF
+from environ import Env
+
+from claudelens_site import embedded
+from claudelens_site.secrets_file import secret_key_in
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+if (BASE_DIR / ".env").is_file():
+    Env.read_env(BASE_DIR / ".env")
+
+# --- the server -------------------------------------------------------------------------------
+CLAUDELENS_DATA_DIR = Path(env.str("CLAUDELENS_DATA_DIR", str(BASE_DIR / "var"))).absolute()
+DEBUG = env.bool("DEBUG", False)
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PORT = env.int("PORT", 8000)
+SECRET_KEY = env.str("SECRET_KEY", "") or secret_key_in(CLAUDELENS_DATA_DIR)
+CLAUDELENS_ADMIN_USER = env.str("CLAUDELENS_ADMIN_USER", "admin")
+CLAUDELENS_ADMIN_PASSWORD = env.str("CLAUDELENS_ADMIN_PASSWORD", "")
+
+# --- the archive and its servers --------------------------------------------------------------
+_servers = embedded.known_urls(CLAUDELENS_DATA_DIR)
+MONGODB_URL = env.str("MONGODB_URL", "") or _servers.mongodb_url
+MONGODB_DATABASE = env.str("MONGODB_DATABASE", "claudelens")
+REDIS_URL = env.str("REDIS_URL", "") or _servers.redis_url
+DATABASES = {
+    "default": environ.Env.db_url_config(
+        env.str("DATABASE_URL", f"sqlite:///{CLAUDELENS_DATA_DIR / 'claudelens.sqlite3'}")
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    # Under ASGI a thread, not a request, owns a connection: keeping them open exhausts PostgreSQL.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+
+# --- files, uploads, jobs ---------------------------------------------------------------------
+CLAUDELENS_UPLOAD_DIR = CLAUDELENS_DATA_DIR / "uploads"
+CLAUDELENS_ARTIFACT_DIR = CLAUDELENS_DATA_DIR / "artifacts"
+CLAUDELENS_UPLOAD_MAX_BYTES = env.int("CLAUDELENS_UPLOAD_MAX_BYTES", 10 * 1024**3)
+CLAUDELENS_UPLOAD_QUOTA_BYTES = env.int("CLAUDELENS_UPLOAD_QUOTA_BYTES", 50 * 1024**3)
+CLAUDELENS_UPLOAD_PART_BYTES = env.int("CLAUDELENS_UPLOAD_PART_BYTES", 8 * 1024**2)
+CLAUDELENS_MULTIPART_MAX_BYTES = env.int("CLAUDELENS_MULTIPART_MAX_BYTES", 16 * 1024**2)
+CLAUDELENS_UPLOAD_EXPIRY_HOURS = env.int("CLAUDELENS_UPLOAD_EXPIRY_HOURS", 24)
+CLAUDELENS_MAX_RECORD_BYTES = env.int("CLAUDELENS_MAX_RECORD_BYTES", 15 * 1024**2)
+CLAUDELENS_BATCH_DOCS = env.int("CLAUDELENS_BATCH_DOCS", 1000)
+CLAUDELENS_REJECT_LIMIT_PERCENT = env.int("CLAUDELENS_REJECT_LIMIT_PERCENT", 10)
+CLAUDELENS_JOB_LEASE_SECONDS = env.int("CLAUDELENS_JOB_LEASE_SECONDS", 60)
+CLAUDELENS_JOB_HEARTBEAT_SECONDS = env.int("CLAUDELENS_JOB_HEARTBEAT_SECONDS", 10)
+CLAUDELENS_JOB_MAX_ATTEMPTS = env.int("CLAUDELENS_JOB_MAX_ATTEMPTS", 3)
+CLAUDELENS_REAPER_SECONDS = env.int("CLAUDELENS_REAPER_SECONDS", 30)
+CLAUDELENS_ARTIFACT_DAYS = env.int("CLAUDELENS_ARTIFACT_DAYS", 14)
+CLAUDELENS_ACCEL_REDIRECT = env.bool("CLAUDELENS_ACCEL_REDIRECT", False)
+CLAUDELENS_PRICE_OVERRIDES: dict[str, Any] = env.json("CLAUDELENS_PRICE_OVERRIDES", {})
+# Raw PATCH parts are the largest bodies that a view may read at once.
+DATA_UPLOAD_MAX_MEMORY_SIZE = CLAUDELENS_UPLOAD_PART_BYTES + 1024**2
+
+# --- Django -----------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "daphne",
+    "claudelens_site",
+    "jobs",
+    "imports",
+    "exports",
+    "maintenance",
+    "browse",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "knox",
+    "channels",
+    "django_celery_beat",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "csp",
+    "django_prometheus",
+    "django_structlog",
+]
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+ROOT_URLCONF = "claudelens_site.urls"
+ASGI_APPLICATION = "claudelens_site.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+# --- static files -----------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("CLAUDELENS_STATIC_DIR", str(CLAUDELENS_DATA_DIR / "static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+# Served from the apps' own folders too, so that a first start needs no collectstatic.
+WHITENOISE_USE_FINDERS = True
+
+# --- security ---------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        # 'self' covers ws:// and wss:// of the same host (CSP level 3); a bare "ws:" would let a
+        # hostile transcript's script, should one ever run, send data anywhere.
+        "connect-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+CLAUDELENS_BEHIND_HTTPS = env.bool("CLAUDELENS_BEHIND_HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CLAUDELENS_BEHIND_HTTPS
+SESSION_COOKIE_NAME = "claudelens_session"
+CSRF_COOKIE_NAME = "claudelens_csrf"
+if CLAUDELENS_BEHIND_HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = 31_536_000
+SILENCED_SYSTEM_CHECKS = ["security.W008"]  # nginx redirects to https, not Django
+
+# --- API --------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "claudelens_site.problems.exception_handler",
+    "DEFAULT_FILTER_BACKENDS": [],
+}
+REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "AUTO_REFRESH": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ClaudeLens",
+    "DESCRIPTION": "The archive of Claude conversations: files in, questions answered, bytes out.",
+    "VERSION": "1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAdminUser"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+}
+
+# --- live progress (Channels) -----------------------------------------------------------------
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            # redis-py cuts idle sockets after 5 s unless told otherwise.
+            "hosts": [
+                {
+                    "address": REDIS_URL,
+                    "socket_timeout": None,
+                    "socket_connect_timeout": 5,
+                    "health_check_interval": 25,
+                }
+            ],
+        },
+    }
+}
+
+# --- background work (Celery) -----------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# The job row is what counts: results are not kept, the message is acknowledged before the work
+# starts, and jobs.runner.reap sends again whatever was lost.
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10.0
+CELERY_WORKER_ENABLE_SOFT_SHUTDOWN_ON_IDLE = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_ROUTES = {
+    "imports.tasks.run_*": {"queue": "imports"},
+    "exports.tasks.run_*": {"queue": "exports"},
+    "maintenance.tasks.run_*": {"queue": "maintenance"},
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULE = {
+    "reap lost jobs": {
+        "task": "jobs.tasks.reap",
+        "schedule": timedelta(seconds=CLAUDELENS_REAPER_SECONDS),
+        # A slot that nobody took in time is worthless: the next one does the same.
+        "options": {"expires": max(CLAUDELENS_REAPER_SECONDS, 5)},
+    },
+    "delete expired artifacts": {
+        "task": "exports.tasks.expire_artifacts",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 3600},
+    },
+    "delete expired uploads": {
+        "task": "imports.tasks.expire_uploads",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 3600},
+    },
+}
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+
+# --- logs -------------------------------------------------------------------------------------
+CLAUDELENS_LOG_LEVEL = env.str("CLAUDELENS_LOG_LEVEL", "INFO")
+CLAUDELENS_LOG_FORMAT = env.str("CLAUDELENS_LOG_FORMAT", "console")
+_shared_processors: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *_shared_processors,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": _shared_processors,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.dict_tracebacks,
+                structlog.processors.JSONRenderer(),
+            ],
+        },
+        "console": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": _shared_processors,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.dev.ConsoleRenderer(colors=False),
+            ],
+        },
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": CLAUDELENS_LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": CLAUDELENS_LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "daphne": {"level": "WARNING"},
+        "pymongo": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,94 @@
+"""What every test may ask for. Nothing here is a mock: servers, worker and browser are real."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from claudelens_site import embedded
+from tests import live, run
+from tests.live import LiveSite
+
+
+def pytest_unconfigure() -> None:
+    run.clean_up()
+
+
+@pytest.fixture(scope="session")
+def servers() -> embedded.Servers:
+    """The embedded mongod and redis-server of this run."""
+    started = run.start_servers()
+    # ensure_running sets the plain URL; ours names this worker's own Redis database.
+    import os
+
+    os.environ["REDIS_URL"] = run.redis_url(run.WORKER_NUMBER)
+    return started
+
+
+@pytest.fixture(scope="session")
+def _archive(servers):
+    """This worker's own MongoDB database, empty, with its collections and indexes."""
+    from archive import connection
+    from archive.indexes import ensure_indexes
+
+    connection.configure(servers.mongodb_url, run.DATABASE)
+    assert connection.database().name.startswith("test_"), "tests only touch databases of their own"
+    connection.client().drop_database(run.DATABASE)
+    ensure_indexes()
+    return connection.database()
+
+
+@pytest.fixture
+def archive_db(_archive):
+    """The archive's database, emptied before the test (the indexes stay)."""
+    empty(_archive)
+    return _archive
+
+
+def empty(database) -> None:
+    """Delete every document. Refuses a database that is not the tests' own."""
+    assert database.name.startswith("test_"), database.name
+    for info in database.list_collections(filter={"type": "collection"}):
+        if not info["name"].startswith("system."):
+            database[info["name"]].delete_many({})
+
+
+@pytest.fixture
+def redis_server(servers):
+    """A client of this worker's own Redis database, emptied before the test."""
+    import redis
+
+    with redis.Redis.from_url(run.redis_url(run.WORKER_NUMBER)) as client:
+        client.flushdb()
+        yield client
+
+
+@pytest.fixture
+def people(db, django_user_model) -> SimpleNamespace:
+    """alice owns, bob is other staff, charlie is no staff, root is superuser. Password: ``secret``."""
+    make = django_user_model.objects.create_user
+    return SimpleNamespace(
+        alice=make("alice", password="secret", is_staff=True),
+        bob=make("bob", password="secret", is_staff=True),
+        charlie=make("charlie", password="secret"),
+        root=django_user_model.objects.create_superuser("root", password="secret"),
+    )
+
+
+@pytest.fixture(scope="session")
+def live_site(servers) -> Iterator[LiveSite]:
+    """The site as real processes, with the user admin / admin-password."""
+    data_dir = run.folder() / f"live-{run.WORKER}"
+    data_dir.mkdir()
+    env = live.environment(
+        data_dir,
+        mongodb_url=servers.mongodb_url,
+        database=run.LIVE_DATABASE,
+        redis_url=run.redis_url(8 + run.WORKER_NUMBER),
+    )
+    site = LiveSite(data_dir, env)
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
