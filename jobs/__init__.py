@@ -1,0 +1,1 @@
+"""The life of a background job, written once: claim, run, progress, cancel, re-send, show."""

@@ -1,0 +1,1 @@
+"""What the job pages need in templates."""
