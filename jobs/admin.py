@@ -1,7 +1,7 @@
 """The base of the jobs' admin pages: to look, to cancel and to retry; nothing is edited here."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -14,10 +14,15 @@ from jobs import runner
 from jobs.models import Job
 from jobs.wording import count_label, human_bytes, human_count, human_seconds
 
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+
 LOG_SHOWN = 500
 
 
-class JobAdmin(admin.ModelAdmin[Any]):
+class JobAdmin(ModelAdmin):
     """Staff see their own jobs, a superuser every job."""
 
     list_display: ClassVar[Any] = (

@@ -114,6 +114,13 @@ class Job(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def get_absolute_url(self) -> str:
+        """The job's page, or "" where its app has none."""
+        try:
+            return reverse(f"{self._meta.app_label}:detail", args=[self.pk])
+        except NoReverseMatch:
+            return ""
+
     @property
     def title(self) -> str:
         """What a person calls this job."""
@@ -171,13 +178,6 @@ class Job(models.Model):
             "message": self.error_message,
             "hint": self.error_hint,
         }
-
-    def get_absolute_url(self) -> str:
-        """The job's page, or "" where its app has none."""
-        try:
-            return reverse(f"{self._meta.app_label}:detail", args=[self.pk])
-        except NoReverseMatch:
-            return ""
 
     def snapshot(self) -> dict[str, Any]:
         """Everything a page shows of the job, JSON-able. A higher ``seq`` is a later one."""

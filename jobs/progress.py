@@ -203,7 +203,19 @@ def list_group(owner_id: object) -> str:
     return "jobs.all" if owner_id is None else f"jobs.owner.{owner_id}"
 
 
-_quiet_until = 0.0
+class _Silence:
+    """A while in which broadcasting is not tried."""
+
+    _until = 0.0
+
+    def holds(self) -> bool:
+        return time.monotonic() < self._until
+
+    def begin(self) -> None:
+        self._until = time.monotonic() + BROADCAST_PAUSE_SECONDS
+
+
+_silence = _Silence()
 
 
 def broadcast(job: Job, *, insist: bool = False) -> None:
@@ -212,16 +224,15 @@ def broadcast(job: Job, *, insist: bool = False) -> None:
     After a failure nothing is tried for a while, so that a dead Redis does not slow a job down;
     ``insist`` tries all the same (the end of a job, and what a person has just asked for).
     """
-    global _quiet_until
     layer = get_channel_layer()
-    if layer is None or (time.monotonic() < _quiet_until and not insist):
+    if layer is None or (_silence.holds() and not insist):
         return
     try:
         async_to_sync(_send)(layer, job)
     except BROADCAST_TROUBLE as trouble:
-        if time.monotonic() >= _quiet_until:
+        if not _silence.holds():
             logger.warning("progress of job %s not broadcast: %s", job.pk, trouble)
-        _quiet_until = time.monotonic() + BROADCAST_PAUSE_SECONDS
+        _silence.begin()
 
 
 async def _send(layer: Any, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Starts, runs, ends, cancels, retries and rescues jobs. The product's one broad ``except`` is here.
+"""Starts, runs, ends, cancels, retries and rescues jobs. Here is the one broad ``except``.
 
 A task only rings the bell: it carries the job's id, is acknowledged early, and may be lost or
 delivered many times. The row decides: whoever claims it runs it, everybody else returns.
@@ -189,7 +189,7 @@ def _release(progress: Progress, **fields: Any) -> None:
 
 
 def run_delivered(model: type[AnyJob], job_id: str, run: Callable[[AnyJob], None]) -> None:
-    """What a task does: run the job if it is there and free. Safe to deliver any number of times."""
+    """What a task does: run the job if it is there and free, however often it is delivered."""
     job = model.objects.filter(pk=job_id).first()
     if job is None:
         logger.warning("%s %s is gone, nothing to run", model.kind, job_id)

@@ -1,5 +1,7 @@
 """Jobs as the API shows them: the snapshot, and who owns it."""
 
+# ruff: noqa: N815  (the API speaks camelCase)
+
 from typing import Any
 
 from rest_framework import serializers
@@ -52,7 +54,7 @@ class SnapshotSerializer(serializers.Serializer[Any]):
 class JobSerializer(SnapshotSerializer):
     """Base of the concrete jobs' serializers: the snapshot, the owner, the parameters.
 
-    A concrete serializer declares its fields for the schema and adds them in ``extra``.
+    A concrete serializer declares its fields for the schema and adds them in ``more``.
     """
 
     owner = serializers.CharField(allow_null=True, help_text="Who created it.")
@@ -62,9 +64,9 @@ class JobSerializer(SnapshotSerializer):
         """The snapshot and what this kind of job adds."""
         shown = super().to_representation(instance)
         owner = instance.owner.get_username() if instance.owner else None
-        return shown | {"owner": owner, "parameters": instance.parameters} | self.extra(instance)
+        return shown | {"owner": owner, "parameters": instance.parameters} | self.more(instance)
 
-    def extra(self, job: Any) -> dict[str, Any]:
+    def more(self, job: Any) -> dict[str, Any]:
         """What only this kind of job has; camelCase, JSON-able."""
         return {}
 
