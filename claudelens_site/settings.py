@@ -73,8 +73,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = CLAUDELENS_UPLOAD_PART_BYTES + 1024**2
 
 # --- Django -----------------------------------------------------------------------------------
 INSTALLED_APPS = [
+    "claudelens_site",  # before daphne: its runserver is ours
     "daphne",
-    "claudelens_site",
     "jobs",
     "imports",
     "exports",

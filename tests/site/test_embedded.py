@@ -43,15 +43,16 @@ def test_a_server_whose_old_port_is_taken_moves_to_another(data_dir):
     first = embedded.ensure_running(data_dir)
     port = embedded.states(data_dir)["mongodb"].port
     first.stop()
-    code = f"import socket,sys\ns=socket.create_server(('127.0.0.1',{port}))\nprint(flush=True);sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as squatter:
+    # A real server would answer something: one that stays silent makes mongod wait 30 s for it.
+    code = f"import socket\ns = socket.create_server(('127.0.0.1', {port}))\nprint(flush=True)\nwhile True: s.accept()[0].close()"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as squatter:
         squatter.stdout.readline()
         moved = embedded.ensure_running(data_dir)
         assert moved.mongodb_url != first.mongodb_url
         with MongoClient(moved.mongodb_url) as client:
             client.kept.things.insert_one({"_id": 2})
         moved.stop()
-        squatter.stdin.close()
+        squatter.kill()
 
 
 def test_the_last_user_stops_them_and_nobody_before(data_dir):
