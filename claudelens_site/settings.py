@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 import environ
 import structlog
 from csp.constants import NONE, SELF
@@ -14,6 +15,9 @@ from environ import Env
 
 from claudelens_site import embedded
 from claudelens_site.secrets_file import secret_key_in
+
+# Lets classes like ModelAdmin[Artifact] say at run time, too, what they are about.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
