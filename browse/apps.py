@@ -1,11 +1,8 @@
-"""The Django app."""
+"""The read side for people."""
 
 from django.apps import AppConfig
 
 
 class BrowseConfig(AppConfig):
-    """Conversations."""
-
     name = "browse"
-    label = "browse"
     verbose_name = "Conversations"
