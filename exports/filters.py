@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from archive.errors import BadInput
 from archive.reader import MessageFilter
+
+from archive.errors import BadInput
 
 LONGEST_VALUE = 512
 MOST_VALUES = 1000
@@ -30,10 +31,18 @@ def _shown(value: object) -> str:
 
 def _text(field: str, value: object) -> str:
     if not isinstance(value, str):
-        raise BadFilter(field, f"{_shown(value)} is not a text.", hint=f'Give {field} as a string, such as "…".')
+        raise BadFilter(
+            field, f"{_shown(value)} is not a text.", hint=f'Give {field} as a string, such as "…".'
+        )
     value = value.strip()
-    if len(value) > LONGEST_VALUE or any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 for char in value):
-        raise BadFilter(field, f"{_shown(value)} is too long or holds control characters.", hint="Copy it from a page.")
+    if len(value) > LONGEST_VALUE or any(
+        ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 for char in value
+    ):
+        raise BadFilter(
+            field,
+            f"{_shown(value)} is too long or holds control characters.",
+            hint="Copy it from a page.",
+        )
     return value
 
 
@@ -41,7 +50,9 @@ def _texts(field: str, value: object) -> tuple[str, ...]:
     """One text or a list of them; blanks mean "any"."""
     values = value if isinstance(value, (list, tuple)) else [value]
     if len(values) > MOST_VALUES:
-        raise BadFilter(field, f"{len(values)} values are too many.", hint=f"At most {MOST_VALUES}.")
+        raise BadFilter(
+            field, f"{len(values)} values are too many.", hint=f"At most {MOST_VALUES}."
+        )
     texts = (_text(field, item) for item in values)
     return tuple(dict.fromkeys(text for text in texts if text))
 
@@ -55,7 +66,7 @@ def parse_time(field: str, value: object) -> datetime | None:
     if isinstance(value, datetime):
         moment = value
     elif isinstance(value, date):
-        moment = datetime(value.year, value.month, value.day)
+        moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
     else:
         text = _text(field, value)
         if not text:
@@ -79,7 +90,9 @@ def _in_utc(field: str, moment: datetime) -> datetime:
     try:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:
-        raise BadFilter(field, f"{moment} is outside the years 1 to 9999.", hint="Give another year.") from None
+        raise BadFilter(
+            field, f"{moment} is outside the years 1 to 9999.", hint="Give another year."
+        ) from None
 
 
 FIELDS: dict[str, tuple[str, Callable[[str, object], Any]]] = {
@@ -94,14 +107,16 @@ FIELDS: dict[str, tuple[str, Callable[[str, object], Any]]] = {
 
 
 def build_filter(asked: Mapping[str, object]) -> MessageFilter:
-    """The filter that was asked for. ``since`` is included, ``until`` is not; nothing means everything.
+    """The filter that was asked for. ``since`` is in it, ``until`` is not; nothing means all.
 
     Raises BadFilter naming the field: unknown, of the wrong type, or an impossible range.
     """
     parts: dict[str, Any] = {}
     for field, value in asked.items():
         if field not in FIELDS:
-            raise BadFilter(str(field)[:60], "there is no such filter.", hint=f"Filters: {', '.join(FIELDS)}.")
+            raise BadFilter(
+                str(field)[:60], "there is no such filter.", hint=f"Filters: {', '.join(FIELDS)}."
+            )
         name, read = FIELDS[field]
         if value is not None:
             parts[name] = read(field, value)

@@ -1,7 +1,25 @@
 """Addresses: pages under /exports/, API under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+from rest_framework.routers import SimpleRouter
+
+from exports import api, views
 
 app_name = "exports"
-urlpatterns: list[URLPattern | URLResolver] = []
-api_urlpatterns: list[URLPattern | URLResolver] = []
+
+urlpatterns = [
+    path("", views.export_list, name="list"),
+    path("new/", views.export_new, name="new"),
+    path("<uuid:job_id>/", views.export_detail, name="detail"),
+    path("<uuid:job_id>/download/", views.export_download, name="download"),
+    path("<uuid:job_id>/cancel/", views.export_cancel, name="cancel"),
+    path("<uuid:job_id>/retry/", views.export_retry, name="retry"),
+]
+
+router = SimpleRouter(use_regex_path=False)
+router.register("exports", api.ExportViewSet, basename="api-export")
+
+api_urlpatterns: list[URLPattern | URLResolver] = [
+    path("export-formats/", api.FormatListView.as_view(), name="api-export-formats"),
+    *router.urls,
+]

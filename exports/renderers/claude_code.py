@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any, cast
 
 from exports.renderers.base import Material, Renderer, SourceFile, gather
 from exports.renderers.names import UniqueNames
@@ -39,16 +39,19 @@ def members(material: Material) -> Iterator[tuple[str, SourceFile]]:
     for file in material.files():
         name = names.give(file.path)
         if name != file.path:
-            material.note(f"{file.path!r} is called {name!r} here: its own name is not safe or taken.")
+            material.note(
+                f"{file.path!r} is called {name!r} here: its own name is not safe or taken."
+            )
         yield name, file
 
 
 def _zipped(material: Material) -> Iterator[bytes]:
     outlet = _Outlet()
     # A plain name gives every member the same date (1980) and mode: the same files, the same zip.
-    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL) as archive:  # type: ignore[call-overload]
+    stream = cast(IO[bytes], outlet)
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL) as out:
         for name, file in members(material):
-            with archive.open(name, "w", force_zip64=True) as member:
+            with out.open(name, "w", force_zip64=True) as member:
                 for chunk in material.chunks(file):
                     member.write(chunk)
                     yield outlet.take()
@@ -57,14 +60,17 @@ def _zipped(material: Material) -> Iterator[bytes]:
 
 
 def render(material: Material) -> Iterator[bytes]:
-    """A zip of the original tree. Memory: one chunk, and about 1 KB a file for the directory at its end."""
+    """A zip of the original tree. Memory: one chunk, and 1 KB a file for its directory."""
     return gather(_zipped(material))
 
 
 RENDERER = Renderer(
     name="claude-code",
     label="Claude Code files, byte for byte",
-    description="A zip of the original tree projects/<folder>/<session>.jsonl, subagents in place. Whole files: a file is exported if one of its messages matches.",
+    description=(
+        "A zip of the original tree projects/<folder>/<session>.jsonl, subagents in place. "
+        "Whole files: a file is exported if one of its messages matches."
+    ),
     extension=".zip",
     media_type="application/zip",
     needs=frozenset({"files"}),

@@ -1,8 +1,8 @@
 """`json`: whole conversations in one JSON document, the way ClaudeLens writes them.
 
-The classic fields (``id``, ``title``, ``messages[].content``, ``messages[].metadata`` …) stand where
-other ClaudeLens readers look for them. Beside them each message keeps what the classic form lost:
-the original ``record``, its exact bytes in ``raw`` where they matter, usage, order and parent.
+The classic fields (``id``, ``title``, ``messages[].content``, ``messages[].metadata`` …) stand
+where other ClaudeLens readers look for them. Beside them each message keeps what the classic form
+lost: the original ``record``, its exact bytes in ``raw`` where they matter, usage, order, parent.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ def join(
         yield session_id, session if known and session is not None else {}, group
 
 
-def _conversation(session_id: str, session: Document, messages: Iterator[Document]) -> Iterator[bytes]:
+def _conversation(
+    session_id: str, session: Document, messages: Iterator[Document]
+) -> Iterator[bytes]:
     yield encode(conversation_head(session_id, session))[:-1] + b',"messages":[\n'
     count = 0
     for message in messages:
@@ -111,7 +113,10 @@ def render(material: Material) -> Iterator[bytes]:
 RENDERER = Renderer(
     name="json",
     label="ClaudeLens JSON, whole conversations",
-    description="One document of conversations with their messages, readable by every ClaudeLens and complete enough to be imported again.",
+    description=(
+        "One document of conversations with their messages, readable by every ClaudeLens and "
+        "complete enough to be imported again."
+    ),
     extension=".json",
     media_type="application/json",
     needs=frozenset({"messages", "sessions"}),

@@ -36,7 +36,10 @@ def render(material: Material) -> Iterator[bytes]:
 RENDERER = Renderer(
     name="jsonl",
     label="JSON Lines, one message a line",
-    description="Every message in the normal form, with its original record. Best for scripts and for loading elsewhere.",
+    description=(
+        "Every message in the normal form, with its original record. "
+        "Best for scripts and for loading elsewhere."
+    ),
     extension=".jsonl",
     media_type="application/jsonl",
     needs=frozenset({"messages"}),

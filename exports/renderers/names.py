@@ -47,7 +47,7 @@ class UniqueNames:
         self._taken: set[bytes] = set()
 
     def _take(self, name: str) -> bool:
-        key = sha256(name.casefold().encode()).digest()[:16]  # 16 bytes a file, however long its name
+        key = sha256(name.casefold().encode()).digest()[:16]  # however long the name is
         if key in self._taken:
             return False
         self._taken.add(key)

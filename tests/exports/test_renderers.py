@@ -85,8 +85,10 @@ class TestContract:
 class TestJson:
     def test_conversations_have_the_classic_fields(self) -> None:
         first, second = json.loads(rendered("json", small_archive()))["conversations"]
-        assert first["id"] == "s1" and second["id"] == "s2"
-        assert first["title"] == "About s1" and first["tags"] == ["x"]
+        assert first["id"] == "s1"
+        assert second["id"] == "s2"
+        assert first["title"] == "About s1"
+        assert first["tags"] == ["x"]
         assert first["createdAt"] == "2025-03-01T12:00:00.123Z"
         assert first["costUsd"] == "0.0123450", "money is exact text"
         assert first["messageCount"] == first["exportedMessages"] == len(first["messages"]) == 3
@@ -119,7 +121,8 @@ class TestJson:
     def test_there_is_never_a_nan(self) -> None:
         material = PlainMaterial([message("a", 1, usage={"x": float("nan"), "y": float("inf")})])
         text = rendered("json", material)
-        assert b"NaN" not in text and b"Infinity" not in text
+        assert b"NaN" not in text
+        assert b"Infinity" not in text
         assert json.loads(text, parse_constant=pytest.fail)
 
 
@@ -163,7 +166,8 @@ class TestClaudeCode:
             given = found.namelist()
         assert len(set(given)) == len(names)
         for name in given:
-            assert ".." not in name.split("/") and not name.startswith("/")
+            assert ".." not in name.split("/")
+            assert not name.startswith("/")
             assert not set(name) & set('\\:\x00<>"|?*')
             assert all(len(part.encode()) <= 255 for part in name.split("/"))
         assert len(material.notes) == len(names), "every changed name is told"
