@@ -25,16 +25,16 @@ LOG_SHOWN = 500
 class JobAdmin(ModelAdmin):
     """Staff see their own jobs, a superuser every job."""
 
-    list_display: ClassVar[Any] = (
+    list_display = (
         "title", "state_shown", "kind_shown", "owner", "progress_shown", "counts_shown",
         "started_at", "duration",
     )  # fmt: skip
-    list_filter: ClassVar[Any] = ("state", "created_at")
-    search_fields: ClassVar[Any] = ("id", "owner__username", "error_message")
-    list_select_related: ClassVar[Any] = ("owner",)
+    list_filter = ("state", "created_at")
+    search_fields = ("id", "owner__username", "error_message")
+    list_select_related = ("owner",)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    actions: ClassVar[Any] = ("cancel_jobs", "retry_jobs")
+    actions = ("cancel_jobs", "retry_jobs")
     job_fields: ClassVar[tuple[str, ...]] = (
         "id", "state_shown", "owner", "created_at", "started_at", "finished_at", "duration",
         "phase", "progress_shown", "records_shown", "bytes_shown", "counts_shown", "attempts",

@@ -1,3 +1,4 @@
+# mypy: disallow-untyped-decorators=False
 """The API of jobs: what every kind of job offers, and the list of all kinds together."""
 
 import json
@@ -43,11 +44,12 @@ class JobPagination(CursorPagination):
     max_page_size = 200
 
 
-class JobLogPagination(JobPagination):
+class JobLogPagination(CursorPagination):
     """A log is read from its beginning."""
 
-    ordering = ("id",)
+    ordering = "id"
     page_size = 200
+    page_size_query_param = "limit"
     max_page_size = 1000
 
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from jobs.models import Job
@@ -46,13 +47,13 @@ def setting(name: str, default: float) -> float:
     return float(getattr(settings, f"CLAUDELENS_JOB_{name}", default))
 
 
-def from_now(seconds: float) -> ExpressionWrapper:
+def from_now(seconds: float) -> Combinable:
     """A time by the database's clock, ``seconds`` from now (or ago, when negative)."""
     delta = Value(timedelta(seconds=seconds))
     return ExpressionWrapper(Now() + delta, output_field=DateTimeField())
 
 
-def lease_end() -> ExpressionWrapper:
+def lease_end() -> Combinable:
     """When a claim taken or renewed now runs out."""
     return from_now(setting("LEASE_SECONDS", 60))
 

@@ -7,7 +7,7 @@ Exit codes: 0 completed, 3 completed with errors, 2 refused (bad input or usage)
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TextIO, cast
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -117,7 +117,7 @@ class ArchiveCommand(BaseCommand):
         """A live bar on a terminal, plain lines elsewhere, nothing with ``--verbosity 0``."""
         if options["verbosity"] == 0:
             return NullReporter()
-        out = getattr(self.stderr, "_out", self.stderr)
+        out = cast(TextIO, getattr(self.stderr, "_out", self.stderr))
         return RichReporter(out) if self.stderr.isatty() else LineReporter(out)
 
 
@@ -144,7 +144,7 @@ class JobCommand(ArchiveCommand):
         """Make the job, run it, and answer with its snapshot and exit code."""
         with held_back():
             job = self.create_job(options, self.owner(options))
-        ended = cast(Job, run_now(job, self.run_job, self.reporter(options)))
+        ended = run_now(job, self.run_job, self.reporter(options))
         return {**ended.snapshot(), **self.result(ended), "exitCode": ended.exit_code}
 
 

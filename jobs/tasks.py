@@ -1,3 +1,4 @@
+# mypy: disallow-untyped-decorators=False
 """What the beat asks for: jobs sent again that should be at work, and old keys forgotten."""
 
 from celery import shared_task

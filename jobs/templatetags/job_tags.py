@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django import template
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -21,6 +22,15 @@ def job_badge(job: Job) -> SafeString:
         job.state,
         JobState(job.state).label,
     )
+
+
+@register.simple_tag
+def job_url(job: Job, verb: str, given: str = "") -> str:
+    """The address of the job's ``verb`` in its own app, unless one is given; "" for none."""
+    try:
+        return given or reverse(f"{job._meta.app_label}:{verb}", args=[job.pk])
+    except NoReverseMatch:
+        return ""
 
 
 @register.filter
