@@ -1,0 +1,100 @@
+"""What a file may be called, and what its first bytes say it is. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import PurePosixPath
+
+from archive.errors import BadInput
+
+ACCEPTED_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".zip", ".gz", ".csv", ".md", ".txt", ".log")
+ACCEPTED_WORDS = (
+    "Claude Code transcripts (.jsonl), claude.ai and ClaudeLens exports (.json, .zip), "
+    "also .ndjson, .csv, .md, .gz, .txt and .log files that hold one of these"
+)
+NAME_LIMIT = 1024
+SEGMENT_LIMIT = 255
+HEAD_BYTES = 65_536
+
+_FOLDER_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".zip", ".gz")
+_SIDE_FILES = re.compile(
+    r"(settings(\.local)?|sessions-index|package(-lock)?)\.json|.*\.meta\.json", re.IGNORECASE
+)
+
+_MAGIC = (
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstandard"),
+)
+_BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+def clean_name(given: str) -> str:
+    """Make a name that is safe to show and to keep as a relative path.
+
+    Control and bidirectional-override characters, drive letters, empty, ``.`` and ``..`` segments
+    go; backslashes count as separators. Never empty.
+    """
+    text = unicodedata.normalize("NFC", given.replace("\\", "/"))
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+    segments = [s.strip()[-SEGMENT_LIMIT:] for s in text.split("/")]
+    kept = [s for s in segments if s not in ("", ".", "..") and not _is_drive(s)]
+    return _shorten("/".join(kept)) or "unnamed"
+
+
+def _is_drive(segment: str) -> bool:
+    return len(segment) == 2 and segment[1] == ":"
+
+
+def _shorten(path: str) -> str:
+    """Drop leading folders until the path fits: its end says most."""
+    while len(path) > NAME_LIMIT and "/" in path:
+        path = path.split("/", 1)[1]
+    return path[-NAME_LIMIT:]
+
+
+def check_extension(name: str) -> None:
+    """Refuse a name that cannot be one of our formats.
+
+    :raises BadInput: ``wrong_type``, naming what is accepted.
+    """
+    if PurePosixPath(name.lower()).suffix in ACCEPTED_EXTENSIONS:
+        return
+    raise BadInput(
+        f"“{name}” is not a kind of file that can be imported.",
+        hint=f"Accepted are {ACCEPTED_WORDS}.",
+        code="wrong_type",
+    )
+
+
+def fits_folder(name: str) -> bool:
+    """Whether a file found inside a folder may hold conversations; its side files do not.
+
+    ``files.js`` decides in the same way about a folder chosen in the browser.
+    """
+    ending = PurePosixPath(name.lower()).suffix
+    return ending in _FOLDER_EXTENSIONS and not _SIDE_FILES.fullmatch(name)
+
+
+def sniff(head: bytes) -> str:
+    """Say what they look like: zip, gzip, zstandard, json-lines, json, text or binary."""
+    for magic, word in _MAGIC:
+        if head.startswith(magic):
+            return word
+    if b"\x00" in head and not head.startswith(_BYTE_ORDER_MARKS[1:]):
+        return "binary"
+    return _kind_of_text(head)
+
+
+def _kind_of_text(head: bytes) -> str:
+    for mark in _BYTE_ORDER_MARKS:
+        head = head.removeprefix(mark)
+    text = head.replace(b"\x00", b"").lstrip()
+    if text.startswith(b"["):
+        return "json"
+    if not text.startswith(b"{"):
+        return "text"
+    first_line = text.split(b"\n", 1)[0].rstrip()
+    return "json-lines" if first_line.endswith(b"}") or b"\n" not in text else "json"

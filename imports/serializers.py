@@ -1,0 +1,95 @@
+"""How imports and uploads look in the API."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from imports import services
+from imports.models import ImportJob, Upload
+from jobs.serializers import JobSerializer
+
+TOLD_OF_A_FILE = ("name", "upload", "sha256", "bytes")
+
+
+class UploadSerializer(serializers.ModelSerializer[Upload]):
+    """One upload: how far it is, and when whole its hash and what it looks like."""
+
+    expiresAt = serializers.DateTimeField(source="expires_at")  # noqa: N815
+
+    class Meta:
+        model = Upload
+        fields: ClassVar[list[str]] = [
+            "id", "name", "size", "offset", "state", "sha256", "content", "expiresAt"
+        ]  # fmt: skip
+        read_only_fields: ClassVar[list[str]] = fields
+
+
+class ImportCreateSerializer(serializers.Serializer[Any]):
+    """What a new import is made of."""
+
+    uploads = serializers.ListField(
+        child=serializers.UUIDField(),
+        allow_empty=False,
+        max_length=100_000,
+        help_text="Ids of complete uploads.",
+    )
+    options = serializers.DictField(
+        required=False, default=dict, help_text="How to read and write; see the documentation."
+    )
+
+
+class ImportFormSerializer(serializers.Serializer[Any]):
+    """The same as a form: small files at once."""
+
+    file = serializers.ListField(child=serializers.FileField(), help_text="One or more files.")
+
+
+class ImportFileSerializer(serializers.Serializer[Any]):
+    """A file of an import, by the name it was given."""
+
+    name = serializers.CharField()
+    upload = serializers.UUIDField(allow_null=True)
+    sha256 = serializers.CharField(allow_blank=True)
+    bytes = serializers.IntegerField()
+
+
+class EarlierImportSerializer(serializers.Serializer[Any]):
+    """The newest completed import of the very same content before."""
+
+    job = serializers.UUIDField()
+    finishedAt = serializers.DateTimeField()  # noqa: N815
+
+
+class RejectedRecordSerializer(serializers.Serializer[Any]):
+    """A record that was not taken in: where it stands, why, and what to do."""
+
+    file = serializers.CharField()
+    line = serializers.IntegerField(allow_null=True)
+    byte = serializers.IntegerField(allow_null=True)
+    code = serializers.CharField()
+    reason = serializers.CharField()
+    hint = serializers.CharField(allow_blank=True)
+    sample = serializers.CharField(help_text="Its first characters, escaped.")
+
+
+class ImportJobSerializer(JobSerializer):
+    """An import: the job, its files, and what came of them."""
+
+    files = ImportFileSerializer(many=True)
+    refusedFiles = serializers.IntegerField()  # noqa: N815
+    sessions = serializers.IntegerField()
+    importedBefore = EarlierImportSerializer(allow_null=True)  # noqa: N815
+
+    def extra(self, job: ImportJob) -> dict[str, Any]:
+        """The files by the names they were given; where they lie on the server is not told."""
+        files = [{name: source.get(name) for name in TOLD_OF_A_FILE} for source in job.sources]
+        earlier = services.earlier_import(job)
+        return {
+            "files": files,
+            "refusedFiles": job.refused_files,
+            "sessions": job.sessions,
+            "importedBefore": earlier
+            and {"job": str(earlier.pk), "finishedAt": earlier.finished_at},
+        }

@@ -1,0 +1,223 @@
+"""The verbs of an import: create, run, cancel, retry. Page, API, task and command call these."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from archive.errors import ArchiveError, BadInput, Conflict
+from imports.models import ImportJob, Upload, UploadState
+from imports.pipeline import ImportOptions, Source, Step, import_batches
+from imports.uploads import find_upload, receive_form_files, release_bytes, remove_upload
+from jobs import runner
+from jobs.progress import Progress
+from jobs.states import ACTIVE, JobState
+
+DONE = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
+COUNTED = ("inserted", "duplicates", "updated", "skipped", "rejected")
+
+
+def create_import(
+    owner: Any,
+    *,
+    uploads: Sequence[UUID | str] = (),
+    sources: Sequence[Mapping[str, Any]] = (),
+    options: Mapping[str, Any] | None = None,
+) -> ImportJob:
+    """Make a job for complete uploads, or for files on the server, and send it on its way.
+
+    :raises BadInput: nothing chosen, an upload that is incomplete or no text, unknown option
+    :raises Conflict: the same content is being imported right now, or an upload was used already
+    """
+    import_options(options or {})
+    found = [find_upload(owner, key) for key in dict.fromkeys(map(str, uploads))]
+    for upload in found:
+        check_importable(upload)
+    chosen = [*(upload.as_source() for upload in found), *map(dict, sources)]
+    if not chosen:
+        raise BadInput("No file was chosen.", hint="Choose at least one.", code="nothing_chosen")
+    job = ImportJob(owner=owner, sources=chosen, parameters={"options": dict(options or {})})
+    job.file_hash = content_hash(chosen)
+    job.bytes_total = job.bytes_given
+    _save_once(job, found)
+    return job
+
+
+def import_form_files(owner: Any, files: Sequence[Any]) -> ImportJob:
+    """Take the small files of a form and import them; on a refusal none of them is kept.
+
+    :raises ArchiveError: as ``receive_form_files`` and ``create_import``
+    """
+    received = receive_form_files(owner, files)
+    try:
+        return create_import(owner, uploads=[upload.pk for upload in received])
+    except ArchiveError:
+        for upload in received:
+            remove_upload(upload)
+        raise
+
+
+def import_options(given: Mapping[str, Any]) -> ImportOptions:
+    """The pipeline's options from plain values.
+
+    :raises BadInput: an option that there is not, or a value that it does not take
+    """
+    known = [field.name for field in fields(ImportOptions)]
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise BadInput(
+            f"There is no import option “{unknown[0]}”.",
+            hint=f"Options are: {', '.join(known) or 'none'}.",
+            code="unknown_option",
+        )
+    return ImportOptions(**given)
+
+
+def check_importable(upload: Upload) -> None:
+    """Refuse an upload that has not fully arrived, or that no reader could read.
+
+    :raises BadInput: naming the file and what to do
+    """
+    if upload.state != UploadState.COMPLETE:
+        raise BadInput(
+            f"“{upload.name}” has {upload.offset:,} of {upload.size:,} bytes.",
+            hint="Send the rest first.",
+            code="upload_incomplete",
+        )
+    if upload.content == "binary":
+        raise BadInput(
+            f"“{upload.name}” holds neither text nor a zip or gzip archive.",
+            hint="Choose a transcript (.jsonl) or an export (.json, .zip).",
+            code="wrong_type",
+        )
+
+
+def content_hash(sources: Sequence[Mapping[str, Any]]) -> str:
+    """One hash over what all files hold, whatever their order; "" when one is not known."""
+    hashes = sorted(source.get("sha256", "") for source in sources)
+    if not all(hashes):
+        return ""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _save_once(job: ImportJob, uploads: Sequence[Upload]) -> None:
+    """Save the job, take its uploads, ring the bell: all of it or nothing."""
+    try:
+        with transaction.atomic():
+            job.save(force_insert=True)
+            _take(job, uploads)
+            runner.enqueue(job)
+    except IntegrityError as error:
+        raise _already_running(job) from error
+
+
+def _take(job: ImportJob, uploads: Sequence[Upload]) -> None:
+    waiting = Upload.objects.filter(
+        pk__in=[upload.pk for upload in uploads], state=UploadState.COMPLETE
+    )
+    if waiting.update(state=UploadState.USED, job=job) != len(uploads):
+        raise Conflict("One of the uploads was given to another import.", code="upload_used")
+
+
+def _already_running(job: ImportJob) -> Conflict:
+    """Name the first job, if its owner is the one who asks."""
+    first = ImportJob.objects.filter(file_hash=job.file_hash, state__in=ACTIVE).first()
+    mine = first is not None and first.owner_id == job.owner_id
+    return Conflict(
+        "The same content is being imported right now.",
+        hint=f"See import {first.pk}." if first and mine else "Somebody else has started it.",
+        code="already_importing",
+    )
+
+
+def run_import(job: ImportJob, reporter: Any = None) -> None:
+    """Import the job's files, from its checkpoint to the end. Safe to repeat.
+
+    :raises jobs.claims.NotClaimed: somebody else holds it, or it has ended
+    """
+    with runner.running(job, reporter) as progress:
+        _check_sources(job)
+        last = _pull(job, progress)
+        _end(job, progress, last)
+    tidy_up(job)
+
+
+def _pull(job: ImportJob, progress: Progress) -> Step | None:
+    sources = [Source(path=each["path"], name=each["name"]) for each in job.sources]
+    options = import_options(job.parameters.get("options", {}))
+    steps = import_batches(
+        sources, job_id=str(job.pk), token=progress.token, options=options, log=progress.log
+    )
+    last = None
+    for last in steps:
+        if last.phase != job.phase or last.bytes_total != job.bytes_total:
+            progress.phase(last.phase, bytes_total=last.bytes_total)
+        progress.advance(last)
+    return last
+
+
+def _check_sources(job: ImportJob) -> None:
+    """Name the first file that is no longer there before anything is read."""
+    for source in job.sources:
+        if not Path(source["path"]).is_file():
+            raise BadInput(
+                f"“{source['name']}” is no longer on the server.",
+                hint="Uploads are kept for a while only: send it again.",
+                code="file_gone",
+            )
+
+
+def _end(job: ImportJob, progress: Progress, last: Step | None) -> None:
+    """Say how it ended, after checking that every record is accounted for."""
+    if last is None:
+        return
+    counts = last.counts
+    told = sum(counts[name] for name in COUNTED)
+    if counts["seen"] != told:
+        raise AssertionError(f"{counts['seen']} records seen but {told} accounted for: {counts}")
+    ImportJob.objects.filter(pk=job.pk, token=progress.token).update(
+        sessions=last.sessions, refused_files=last.refused_files
+    )
+    if counts["rejected"] or last.refused_files:
+        progress.finish_with_errors()
+
+
+def tidy_up(job: ImportJob) -> None:
+    """Give back the room of a completed job's uploads; what failed keeps them for a retry."""
+    job.refresh_from_db()
+    if job.state in DONE:
+        release_bytes(Upload.objects.filter(job=job))
+
+
+def cancel_import(job: ImportJob) -> None:
+    """Ask the job to stop after its batch; what was imported stays.
+
+    :raises Conflict: it has ended already
+    """
+    runner.request_cancel(job)
+
+
+def retry_import(job: ImportJob) -> None:
+    """Send a failed, errored or cancelled job on its way again, from where it stood.
+
+    :raises Conflict: it is no such job, or the same content is being imported by another
+    """
+    try:
+        with transaction.atomic():
+            runner.retry(job)
+    except IntegrityError as error:
+        raise _already_running(job) from error
+
+
+def earlier_import(job: ImportJob) -> ImportJob | None:
+    """The owner's newest completed import of the very same content before this one."""
+    if not job.file_hash:
+        return None
+    same = ImportJob.objects.filter(file_hash=job.file_hash, owner=job.owner, state__in=DONE)
+    return same.filter(created_at__lt=job.created_at).order_by("-created_at").first()

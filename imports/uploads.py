@@ -1,0 +1,207 @@
+"""Files on their way in: created, found, taken whole, expired. Their bytes: ``imports.parts``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Q, Sum
+from django.utils import timezone
+
+from archive.errors import ArchiveError, BadInput, Gone, NotFound, OutOfSpace, TooLarge
+from imports.models import Upload, UploadQuerySet, UploadState
+from imports.naming import check_extension, clean_name
+from imports.parts import Part, Readable, append_part
+from jobs.states import ACTIVE
+
+DISK_FULL_PERCENT = 95
+_WAITING = (UploadState.OPEN, UploadState.COMPLETE)
+
+
+def create_upload(owner: Any, *, name: str, size: int) -> Upload:
+    """Make room for a file of ``size`` bytes.
+
+    :raises BadInput: no bytes announced, or a name of another kind of file
+    :raises TooLarge: over the limit of one file, or of all the owner's files together
+    :raises OutOfSpace: the disk would be fuller than 95 %
+    """
+    name = clean_name(name)
+    check_extension(name)
+    _check_size(name, size)
+    _check_disk(size)
+    with transaction.atomic():
+        _check_quota(owner, size)
+        upload = _new_row(owner, name, size)
+    upload.path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(upload.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    return upload
+
+
+def _new_row(owner: Any, name: str, size: int) -> Upload:
+    key = uuid.uuid4()
+    return Upload.objects.create(
+        id=key,
+        owner=owner,
+        name=name,
+        storage_name=key.hex,
+        size=size,
+        expires_at=Upload.new_expiry(),
+    )
+
+
+def _check_size(name: str, size: int) -> None:
+    if size <= 0:
+        raise BadInput(
+            f"“{name}” is empty.", hint="Choose a file that has content.", code="empty_file"
+        )
+    limit = settings.CLAUDELENS_UPLOAD_MAX_BYTES
+    if size > limit:
+        raise TooLarge(
+            f"“{name}” has {size:,} bytes; one file may have {limit:,}.",
+            hint="Split it, or import it on the server with `manage.py import_archive PATH`.",
+        )
+
+
+def _check_quota(owner: Any, size: int) -> None:
+    """Compare with what the owner's other uploads hold; their row is locked against a race."""
+    get_user_model().objects.select_for_update().filter(pk=owner.pk).first()
+    held = Upload.objects.on_disk().filter(owner=owner).aggregate(sum=Sum("size"))["sum"] or 0
+    quota = settings.CLAUDELENS_UPLOAD_QUOTA_BYTES
+    if held + size > quota:
+        raise TooLarge(
+            f"Your uploads hold {held:,} bytes; with this file they would pass {quota:,}.",
+            hint="Import or delete what you have uploaded, or wait until it expires.",
+            code="quota_exceeded",
+        )
+
+
+def _check_disk(size: int) -> None:
+    """Refuse what would fill the disk beyond the mark, counting what others still have to send."""
+    folder = Path(settings.CLAUDELENS_UPLOAD_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    usage = shutil.disk_usage(folder)
+    open_uploads = Upload.objects.filter(state=UploadState.OPEN)
+    promised = sum(a - b for a, b in open_uploads.values_list("size", "offset"))
+    if usage.used + promised + size > usage.total * DISK_FULL_PERCENT / 100:
+        raise OutOfSpace(
+            "The server's disk is nearly full; it takes no new uploads.",
+            hint="Ask the operator to free space, then send the file again.",
+        )
+
+
+def find_upload(user: Any, upload_id: Any) -> Upload:
+    """The user's upload of that id, while parts can be sent to it or it waits for its import.
+
+    :raises NotFound: there is none, or it is somebody else's
+    :raises Gone: it has expired, or an import has it
+    """
+    upload = Upload.objects.visible_to(user).filter(pk=upload_id).first()
+    if upload is None:
+        raise NotFound("There is no such upload.", hint="Start the upload again.")
+    if upload.state == UploadState.USED:
+        raise Gone("This upload was given to an import.", hint="Send the file again if needed.")
+    if upload.state == UploadState.EXPIRED or upload.expires_at <= timezone.now():
+        raise Gone("This upload has expired.", hint="Start the upload again.")
+    return upload
+
+
+def receive_whole(owner: Any, *, name: str, size: int, stream: Readable) -> Upload:
+    """Take a small file in one go (a form); the same checks and the same end as part by part."""
+    upload = create_upload(owner, name=name, size=size)
+    try:
+        while upload.offset < upload.size:
+            piece = min(settings.CLAUDELENS_UPLOAD_PART_BYTES, upload.size - upload.offset)
+            append_part(upload, Part(upload.offset, _Limited(stream, piece), length=piece))
+    except (ArchiveError, OSError):
+        remove_upload(upload)
+        raise
+    return upload
+
+
+class _Limited:
+    """The next ``left`` bytes of a stream."""
+
+    def __init__(self, stream: Readable, left: int) -> None:
+        self._stream, self._left = stream, left
+
+    def read(self, size: int, /) -> bytes:
+        piece = self._stream.read(min(size, self._left))
+        self._left -= len(piece)
+        return piece
+
+
+def remove_upload(upload: Upload) -> bool:
+    """Delete its bytes and give their room back; the row stays as expired.
+
+    False when it was taken by an import, or removed, in the meantime.
+    """
+    now = timezone.now()
+    mine = Upload.objects.filter(pk=upload.pk, state__in=_WAITING)
+    if not mine.update(state=UploadState.EXPIRED, removed_at=now):
+        return False
+    upload.path.unlink(missing_ok=True)
+    return True
+
+
+def release_bytes(uploads: UploadQuerySet) -> int:
+    """Delete the bytes of uploads whose import is done; their rows keep saying what they were."""
+    held = list(uploads.filter(state=UploadState.USED, removed_at__isnull=True))
+    for upload in held:
+        upload.path.unlink(missing_ok=True)
+        Upload.objects.filter(pk=upload.pk).update(removed_at=timezone.now())
+    return len(held)
+
+
+def expire_uploads() -> int:
+    """Delete what nobody continued or imported in time, and what finished imports left.
+
+    The bytes of an import that failed stay until they expire, so that it can be tried again.
+    Idempotent; returns how many were deleted.
+    """
+    late = Q(expires_at__lte=timezone.now())
+    removed = sum(map(remove_upload, Upload.objects.filter(late, state__in=_WAITING)))
+    return removed + release_bytes(Upload.objects.filter(late).exclude(job__state__in=ACTIVE))
+
+
+def check_form_size(content_length: str | None) -> None:
+    """Refuse a form before its body is read.
+
+    :raises TooLarge: naming the limit and the way round it
+    """
+    limit = settings.CLAUDELENS_MULTIPART_MAX_BYTES
+    if content_length is None or not content_length.isdigit() or int(content_length) > limit:
+        raise TooLarge(
+            f"A form may bring {limit:,} bytes.",
+            hint="Send larger files in parts to /api/v1/uploads/ (tus), as the upload page does.",
+            code="form_too_large",
+        )
+
+
+def receive_form_files(owner: Any, files: Sequence[Any]) -> list[Upload]:
+    """Take the files of a form, all or none.
+
+    :raises BadInput: none (a form that was cut on its way brings none, too), or an empty one
+    """
+    if not files:
+        raise BadInput(
+            "The form brought no file.",
+            hint="Choose one (the field is called “file”); if you did, it was cut: send it again.",
+            code="nothing_chosen",
+        )
+    received: list[Upload] = []
+    try:
+        for file in files:
+            upload = receive_whole(owner, name=file.name, size=file.size, stream=file)
+            received.append(upload)
+    except ArchiveError:
+        for upload in received:
+            remove_upload(upload)
+        raise
+    return received
