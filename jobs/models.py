@@ -107,8 +107,8 @@ class Job(models.Model):
         abstract = True
         ordering: ClassVar[list[str]] = ["-created_at", "-id"]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["state", "lease_until"], name="%(app_label)s_%(class)s_lease"),
-            models.Index(fields=["owner", "-created_at"], name="%(app_label)s_%(class)s_mine"),
+            models.Index(fields=["state", "lease_until"], name="%(class)s_lease"),
+            models.Index(fields=["owner", "-created_at"], name="%(class)s_mine"),
         ]
 
     def __str__(self) -> str:
