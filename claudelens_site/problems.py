@@ -48,8 +48,10 @@ CODES = {
     404: "not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
+    412: "tus_version",
     415: "unsupported_media_type",
     429: "throttled",
+    460: "checksum_mismatch",
     500: "server_error",
 }
 HINTS = {

@@ -71,6 +71,8 @@ CLAUDELENS_JOB_MAX_ATTEMPTS = env.int("CLAUDELENS_JOB_MAX_ATTEMPTS", 3)
 CLAUDELENS_REAPER_SECONDS = env.int("CLAUDELENS_REAPER_SECONDS", 30)
 CLAUDELENS_ARTIFACT_DAYS = env.int("CLAUDELENS_ARTIFACT_DAYS", 14)
 CLAUDELENS_ACCEL_REDIRECT = env.bool("CLAUDELENS_ACCEL_REDIRECT", False)
+# What commands over the archive call first (jobs/commands.py must not know the site).
+CLAUDELENS_ENSURE_SERVERS = "claudelens_site.preparation.ensure_ready"
 CLAUDELENS_PRICE_OVERRIDES: dict[str, Any] = env.json("CLAUDELENS_PRICE_OVERRIDES", {})
 # Raw PATCH parts are the largest bodies that a view may read at once.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CLAUDELENS_UPLOAD_PART_BYTES + 1024**2
@@ -264,6 +266,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "delete expired uploads": {
         "task": "imports.tasks.expire_uploads",
+        "schedule": timedelta(hours=1),
+        "options": {"expires": 3600},
+    },
+    "forget old idempotency keys": {
+        "task": "jobs.tasks.expire_keys",
         "schedule": timedelta(hours=1),
         "options": {"expires": 3600},
     },
