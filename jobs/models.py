@@ -277,7 +277,8 @@ class IdempotencyKey(models.Model):
 
 def job_models() -> Iterator[type[Job]]:
     """Every concrete kind of job that is installed."""
-    return (model for model in apps.get_models() if issubclass(model, Job))
+    installed = apps.get_models()
+    return (model for model in installed if issubclass(model, Job) and not model._meta.proxy)
 
 
 def find_job(job_id: uuid.UUID | str) -> Job | None:

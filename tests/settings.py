@@ -21,7 +21,10 @@ os.environ |= {
 }
 
 from claudelens_site.settings import *  # noqa: E402, F403
-from claudelens_site.settings import DATABASES  # noqa: E402
+from claudelens_site.settings import DATABASES, INSTALLED_APPS  # noqa: E402
+
+# A kind of job that only the tests of jobs have.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.jobs.drill"]
 
 # A file, so that threads (ASGI, live servers) see the same database.
 DATABASES["default"]["TEST"] = {"NAME": str(_folder / "test.sqlite3")}

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class DrillConfig(AppConfig):
+    name = "tests.jobs.drill"
+    label = "drill"
+    default_auto_field = "django.db.models.BigAutoField"
