@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from pathlib import PurePosixPath
 
 from archive.errors import BadInput
 
-ACCEPTED_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".zip", ".gz", ".csv", ".md", ".txt", ".log")
+ACCEPTED_EXTENSIONS = (".jsonl", ".ndjson", ".zip", ".json", ".txt", ".log")
 ACCEPTED_WORDS = (
-    "Claude Code transcripts (.jsonl), claude.ai and ClaudeLens exports (.json, .zip), "
-    "also .ndjson, .csv, .md, .gz, .txt and .log files that hold one of these"
+    "Claude Code transcripts (.jsonl, .ndjson) and zips of them (.zip), "
+    "also .json, .txt and .log files that hold a transcript's lines"
 )
 NAME_LIMIT = 1024
 SEGMENT_LIMIT = 255
 HEAD_BYTES = 65_536
-
-_FOLDER_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".zip", ".gz")
-_SIDE_FILES = re.compile(
-    r"(settings(\.local)?|sessions-index|package(-lock)?)\.json|.*\.meta\.json", re.IGNORECASE
-)
 
 _MAGIC = (
     (b"PK\x03\x04", "zip"),
@@ -67,15 +61,6 @@ def check_extension(name: str) -> None:
         hint=f"Accepted are {ACCEPTED_WORDS}.",
         code="wrong_type",
     )
-
-
-def fits_folder(name: str) -> bool:
-    """Whether a file found inside a folder may hold conversations; its side files do not.
-
-    ``files.js`` decides in the same way about a folder chosen in the browser.
-    """
-    ending = PurePosixPath(name.lower()).suffix
-    return ending in _FOLDER_EXTENSIONS and not _SIDE_FILES.fullmatch(name)
 
 
 def sniff(head: bytes) -> str:

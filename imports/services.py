@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from archive.errors import ArchiveError, BadInput, Conflict
 from imports.models import ImportJob, Upload, UploadState
+from imports.naming import ACCEPTED_WORDS
 from imports.pipeline import ImportOptions, Source, Step, import_batches
 from imports.uploads import find_upload, receive_form_files, release_bytes, remove_upload
 from jobs import runner
@@ -20,6 +21,12 @@ from jobs.progress import Progress
 from jobs.states import ACTIVE, JobState
 
 DONE = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
+UNREADABLE = {
+    "binary": "holds neither text nor a zip",
+    "gzip": "is packed with gzip: unpack it first",
+    "zstandard": "is packed with zstandard: unpack it first",
+}
+USER_OPTIONS = ("reject_percent",)
 COUNTED = ("inserted", "duplicates", "updated", "skipped", "rejected")
 
 
@@ -64,19 +71,27 @@ def import_form_files(owner: Any, files: Sequence[Any]) -> ImportJob:
 
 
 def import_options(given: Mapping[str, Any]) -> ImportOptions:
-    """The pipeline's options from plain values.
+    """The pipeline's options: the site's settings, and what the user may choose on top.
 
     :raises BadInput: an option that there is not, or a value that it does not take
     """
-    known = [field.name for field in fields(ImportOptions)]
-    unknown = sorted(set(given) - set(known))
+    unknown = sorted(set(given) - set(USER_OPTIONS))
     if unknown:
         raise BadInput(
             f"There is no import option “{unknown[0]}”.",
-            hint=f"Options are: {', '.join(known) or 'none'}.",
+            hint=f"Options are: {', '.join(USER_OPTIONS)}.",
             code="unknown_option",
         )
-    return ImportOptions(**given)
+    percent = given.get("reject_percent", settings.CLAUDELENS_REJECT_LIMIT_PERCENT)
+    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= 100:
+        raise BadInput(
+            f"The option reject_percent is {percent!r}.",
+            hint="Give a number from 0 to 100: how many percent of the records may be rejected.",
+            code="bad_option",
+        )
+    return ImportOptions(
+        max_record=settings.CLAUDELENS_MAX_RECORD_BYTES, reject_percent=float(percent)
+    )
 
 
 def check_importable(upload: Upload) -> None:
@@ -90,10 +105,10 @@ def check_importable(upload: Upload) -> None:
             hint="Send the rest first.",
             code="upload_incomplete",
         )
-    if upload.content == "binary":
+    if upload.content in UNREADABLE:
         raise BadInput(
-            f"“{upload.name}” holds neither text nor a zip or gzip archive.",
-            hint="Choose a transcript (.jsonl) or an export (.json, .zip).",
+            f"“{upload.name}” {UNREADABLE[upload.content]}.",
+            hint=f"Accepted are {ACCEPTED_WORDS}.",
             code="wrong_type",
         )
 
@@ -149,7 +164,7 @@ def run_import(job: ImportJob, reporter: Any = None) -> None:
 
 
 def _pull(job: ImportJob, progress: Progress) -> Step | None:
-    sources = [Source(path=each["path"], name=each["name"]) for each in job.sources]
+    sources = [Source(each["path"], each["name"] if each["upload"] else "") for each in job.sources]
     options = import_options(job.parameters.get("options", {}))
     steps = import_batches(
         sources, job_id=str(job.pk), token=progress.token, options=options, log=progress.log
@@ -165,7 +180,7 @@ def _pull(job: ImportJob, progress: Progress) -> Step | None:
 def _check_sources(job: ImportJob) -> None:
     """Name the first file that is no longer there before anything is read."""
     for source in job.sources:
-        if not Path(source["path"]).is_file():
+        if not Path(source["path"]).exists():
             raise BadInput(
                 f"“{source['name']}” is no longer on the server.",
                 hint="Uploads are kept for a while only: send it again.",

@@ -62,7 +62,7 @@ def parse_checksum(value: str | None) -> tuple[str, bytes] | None:
         return None
     algorithm, _, digest = value.partition(" ")
     try:
-        if algorithm in CHECKSUM_ALGORITHMS:
+        if algorithm in CHECKSUM_ALGORITHMS and digest:
             return algorithm, base64.b64decode(digest, validate=True)
     except binascii.Error:
         pass

@@ -1,12 +1,10 @@
 // Which files a drop or a folder brings, and which of a folder's files are transcripts.
 
-const FOLDER_ENDINGS = [".jsonl", ".ndjson", ".json", ".zip", ".gz"];
-const SIDE_FILES = /(^|\/)(settings(\.local)?|sessions-index|package(-lock)?)\.json$|\.meta\.json$/;
+const TRANSCRIPT_ENDINGS = [".jsonl", ".ndjson"];
 
-/** Whether a file inside a chosen folder may hold conversations; its side files do not. */
+/** Whether a file inside a chosen folder is a transcript; its side files are not. */
 export function fitsFolder(path) {
-  const name = path.toLowerCase();
-  return FOLDER_ENDINGS.some((ending) => name.endsWith(ending)) && !SIDE_FILES.test(name);
+  return TRANSCRIPT_ENDINGS.some((ending) => path.toLowerCase().endsWith(ending));
 }
 
 /** All files of a drop, folders opened, each with its path from the dropped folder's name on. */
