@@ -12,8 +12,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "claudelens_site.settings")
     from django.core.management import execute_from_command_line
 
-    from claudelens_site import embedded
+    from claudelens_site import dotenv, embedded
 
+    dotenv.load()
     try:
         with embedded.servers_for_command(sys.argv):
             execute_from_command_line(sys.argv)

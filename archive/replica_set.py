@@ -4,7 +4,9 @@ import time
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.errors import AutoReconnect, OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
+
+from archive.errors import Unavailable
 
 NOT_YET_INITIALIZED = 94
 NOT_A_MEMBER = 93
@@ -36,14 +38,15 @@ def is_writable_primary(client: "MongoClient[dict[str, Any]]") -> bool:
 def is_replica_set(url: str, *, timeout_seconds: float) -> bool:
     """Whether the server at ``url`` belongs to a replica set or is a mongos.
 
-    Raises pymongo's errors translated by nobody: only system checks call this.
+    Raises Unavailable when it does not answer, or the address is none.
     """
-    client: MongoClient[dict[str, Any]] = MongoClient(
-        url, serverSelectionTimeoutMS=int(timeout_seconds * 1000)
-    )
-    with client:
-        hello = client.admin.command("hello")
-        return "setName" in hello or hello.get("msg") == "isdbgrid"
+    milliseconds = int(timeout_seconds * 1000)
+    try:
+        with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=milliseconds) as client:
+            hello = client.admin.command("hello")
+    except PyMongoError as error:
+        raise Unavailable(f"MongoDB does not answer: {str(error)[:300]}") from error
+    return "setName" in hello or hello.get("msg") == "isdbgrid"
 
 
 def _direct(host: str) -> "MongoClient[dict[str, Any]]":

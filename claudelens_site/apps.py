@@ -13,10 +13,11 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the archive where its server is (nothing connects yet), register the checks."""
-        from archive import connection, costs
+        from archive import connection
 
         # Importing them registers the checks, and makes our Celery app the one of every task.
         from claudelens_site import celery, checks  # noqa: F401
 
         connection.configure(settings.MONGODB_URL, settings.MONGODB_DATABASE)
-        costs.configure(settings.CLAUDELENS_PRICE_OVERRIDES)
+        # Reading the prices sets them; what cannot be read is told by the check, E008.
+        list(checks.prices())

@@ -8,6 +8,7 @@ into memory before Django has seen who is asking. Both end here.
 import argparse
 import asyncio
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -161,6 +162,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "claudelens_site.settings")
     from claudelens_site.asgi import application
 
+    _refuse_bad_settings()
     forwarded = "X-Forwarded-For" if options.behind_proxy else None
     Server(
         application=application,
@@ -170,6 +172,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         proxy_forwarded_proto_header="X-Forwarded-Proto" if options.behind_proxy else None,
         server_name="ClaudeLens",
     ).run()
+
+
+def _refuse_bad_settings() -> None:
+    from django.core.management import call_command
+    from django.core.management.base import SystemCheckError
+
+    try:
+        call_command("check", verbosity=0)
+    except SystemCheckError as error:
+        sys.exit(str(error))
 
 
 def largest_body_bytes() -> int:

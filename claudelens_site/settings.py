@@ -3,6 +3,7 @@
 Nothing here connects to a server: commands like ``check`` work with all of them down.
 """
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import structlog
 from csp.constants import NONE, SELF
 from environ import Env
 
-from claudelens_site import embedded
+from claudelens_site import dotenv, embedded
 from claudelens_site.secrets_file import secret_key_in
 
 # Lets classes like ModelAdmin[Artifact] say at run time, too, what they are about.
@@ -21,8 +22,7 @@ django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
-if (BASE_DIR / ".env").is_file():
-    Env.read_env(BASE_DIR / ".env")
+dotenv.load()
 
 # --- the server -------------------------------------------------------------------------------
 CLAUDELENS_DATA_DIR = Path(env.str("CLAUDELENS_DATA_DIR", str(BASE_DIR / "var"))).absolute()
@@ -73,7 +73,10 @@ CLAUDELENS_ARTIFACT_DAYS = env.int("CLAUDELENS_ARTIFACT_DAYS", 14)
 CLAUDELENS_ACCEL_REDIRECT = env.bool("CLAUDELENS_ACCEL_REDIRECT", False)
 # What commands over the archive call first (jobs/commands.py must not know the site).
 CLAUDELENS_ENSURE_SERVERS = "claudelens_site.preparation.ensure_ready"
-CLAUDELENS_PRICE_OVERRIDES: dict[str, Any] = env.json("CLAUDELENS_PRICE_OVERRIDES", {})
+try:
+    CLAUDELENS_PRICE_OVERRIDES: Any = json.loads(env.str("CLAUDELENS_PRICE_OVERRIDES", "") or "{}")
+except ValueError as _error:
+    CLAUDELENS_PRICE_OVERRIDES = f"no JSON, {_error}"  # told by check E008
 # Raw PATCH parts are the largest bodies that a view may read at once.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CLAUDELENS_UPLOAD_PART_BYTES + 1024**2
 
