@@ -99,7 +99,9 @@ SPECS: tuple[CollectionSpec, ...] = (
         (ascending("jobId", "fileId", "seq", "part"), ascending("fileId", "seq", "part")),
     ),
     # What became of each file of an import, for its report.
-    CollectionSpec(IMPORT_FILES, (("jobId", "string"), ("path", "string")), (ascending("jobId", "path", unique=True),)),
+    CollectionSpec(
+        IMPORT_FILES, (("jobId", "string"), ("path", "string")), (ascending("jobId", "path", unique=True),)
+    ),
     CollectionSpec(EVENTS, (("position", "long"), ("kind", "string")), (ascending("position", unique=True),)),
     CollectionSpec(COUNTERS),
     CollectionSpec(CHECKPOINTS, (("token", "long"),)),

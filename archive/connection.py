@@ -103,7 +103,9 @@ def translated() -> Iterator[None]:
         yield
     except OperationFailure as error:
         if error.code == OUT_OF_DISK_SPACE:
-            raise OutOfSpace("The database's disk is full.", hint="Free space, then retry the job.") from error
+            raise OutOfSpace(
+                "The database's disk is full.", hint="Free space, then retry the job."
+            ) from error
         if is_transient(error):
             raise _unavailable(error) from error
         raise
@@ -114,4 +116,6 @@ def translated() -> Iterator[None]:
 
 
 def _unavailable(error: PyMongoError) -> Unavailable:
-    return Unavailable(f"MongoDB does not answer: {error}", hint="Check the database server; the job tries again.")
+    return Unavailable(
+        f"MongoDB does not answer: {error}", hint="Check the database server; the job tries again."
+    )

@@ -62,7 +62,7 @@ _overrides: dict[str, dict[str, Decimal]] = {}
 
 
 def configure(overrides: Mapping[str, Mapping[str, Any]]) -> None:
-    """Set the operator's own rates: ``{model prefix: {"input": 3, "output": 15, …}}``, USD per million tokens.
+    """Set the operator's own rates, in USD per million tokens: ``{model prefix: {"input": 3, "output": 15}}``.
 
     Kinds are ``input``, ``output``, ``cacheRead``, ``cacheWrite5m``, ``cacheWrite1h``; missing cache kinds
     follow Anthropic's rule (0.1, 1.25 and 2 times the input rate). Raises ``ValueError`` for anything else.
@@ -76,7 +76,9 @@ def configure(overrides: Mapping[str, Mapping[str, Any]]) -> None:
 def _checked(model: str, rates: Mapping[str, Any]) -> dict[str, Decimal]:
     unknown = set(rates) - set(RATE_NAMES)
     if unknown or not {"input", "output"} <= set(rates):
-        raise ValueError(f"Price override of {model!r} needs input and output, and knows only {sorted(RATE_NAMES)}.")
+        raise ValueError(
+            f"Price override of {model!r} needs input and output, and knows only {sorted(RATE_NAMES)}."
+        )
     return {kind: Decimal(str(value)) for kind, value in rates.items()}
 
 
@@ -90,7 +92,9 @@ def price(model: str, usage: Mapping[str, Any], at: datetime | None) -> Decimal 
     if rates is None:
         return None
     total_input = sum(usage.get(kind, 0) for kind in INPUT_KINDS)
-    cost = sum((rate.at(total_input) * usage.get(kind, 0) for kind, rate in rates.by_kind.items()), Decimal(0))
+    cost = sum(
+        (rate.at(total_input) * usage.get(kind, 0) for kind, rate in rates.by_kind.items()), Decimal(0)
+    )
     searches = rates.web_search * usage.get("webSearches", 0) / WEB_SEARCHES_PER_RATE
     return cost / MILLION * _factor(usage) + searches
 
@@ -122,7 +126,7 @@ def bare_model(model: str) -> str:
 
 @lru_cache(maxsize=4096)
 def rates_of(model: str, day: date | None) -> Rates | None:
-    """The rates of ``model`` on ``day``: the longest override that fits, else the price table's, else None."""
+    """The rates of ``model`` on ``day``: the longest override that fits, else the price table's."""
     fitting = [prefix for prefix in _overrides if model.startswith(prefix)]
     if fitting:
         return _override_rates(_overrides[max(fitting, key=len)])

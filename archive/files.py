@@ -24,23 +24,29 @@ FETCH = 200
 
 @dataclass(slots=True)
 class SourceFile:
-    """A file as it came in. ``size`` and ``sha256`` tell of the bytes that are held (all of them once it is
-    ``complete``); ``copies`` are the other places where the very same bytes were seen."""
+    """A file as it came in.
+
+    ``size`` and ``sha256`` tell of the whole file once it is ``complete``. ``held_size`` and ``held_sha256``
+    tell of the part up to the end of the last whole record: a longer file that begins with it is the same
+    file grown. ``copies`` are the other places where the very same bytes were seen.
+    """
 
     id: ObjectId
     path: str
     source: str = "claude-code"
     size: int = 0
     sha256: str = ""
+    held_size: int = 0
+    held_sha256: str = ""
     lines: int = 0
     records: int = 0
     rejected: int = 0
     complete: bool = False
     line_end: str = "\n"
     final_newline: bool = True
-    lead: bytes = b""
     tail: bytes = b""
     parser: int = PARSER_VERSION
+    cursor: dict[str, Any] = field(default_factory=dict)
     context: dict[str, Any] = field(default_factory=dict)
     copies: list[dict[str, Any]] = field(default_factory=list)
 
@@ -51,9 +57,10 @@ class SourceFile:
 
 
 _FIELDS = {
-    "path": "path", "source": "source", "size": "size", "sha256": "sha256", "lines": "lines",
-    "records": "records", "rejected": "rejected", "complete": "complete", "lineEnd": "line_end",
-    "finalNewline": "final_newline", "tail": "tail", "parser": "parser", "context": "context", "copies": "copies",
+    "path": "path", "source": "source", "size": "size", "sha256": "sha256", "copies": "copies",
+    "heldSize": "held_size", "heldSha256": "held_sha256", "complete": "complete", "lines": "lines",
+    "records": "records", "rejected": "rejected", "lineEnd": "line_end", "tail": "tail",
+    "finalNewline": "final_newline", "parser": "parser", "cursor": "cursor", "context": "context",
 }  # fmt: skip
 
 
@@ -65,9 +72,13 @@ def from_document(document: Document) -> SourceFile:
 def files_at(path: str) -> list[SourceFile]:
     """The files held under ``path``: the one of that name and the later ones that were other files."""
     stem, dot, ending = path.rpartition(".")
-    pattern = f"^{re.escape(stem)}(~[0-9]+)?{re.escape(dot + ending)}$" if dot else f"^{re.escape(path)}(~[0-9]+)?$"
+    pattern = (
+        f"^{re.escape(stem)}(~[0-9]+)?{re.escape(dot + ending)}$" if dot else f"^{re.escape(path)}(~[0-9]+)?$"
+    )
     with connection.translated():
-        return [from_document(each) for each in connection.collection(FILES).find({"path": {"$regex": pattern}})]
+        return [
+            from_document(each) for each in connection.collection(FILES).find({"path": {"$regex": pattern}})
+        ]
 
 
 def complete_files_of_size(size: int) -> list[SourceFile]:
@@ -85,7 +96,14 @@ def create_file(path: str, source: str) -> SourceFile:
     stem, dot, ending = path.rpartition(".")
     for number in range(1, 1_000_000):
         name = path if number == 1 else (f"{stem}~{number}{dot}{ending}" if dot else f"{path}~{number}")
-        document = {"_id": ObjectId(), "path": name, "source": source, "size": 0, "createdAt": datetime.now(UTC)}
+        document = {
+            "_id": ObjectId(),
+            "path": name,
+            "source": source,
+            "size": 0,
+            "heldSize": 0,
+            "createdAt": datetime.now(UTC),
+        }
         try:
             with connection.translated():
                 connection.collection(FILES).insert_one(document)
@@ -130,7 +148,9 @@ def find_files(message_filter: Any) -> Iterator[SourceFile]:
 
 def _files_of(query: Document) -> set[ObjectId]:
     with connection.translated():
-        held = {each["_id"] for each in connection.collection(MESSAGES).aggregate(_distinct(query, "$fileId"))}
+        held = {
+            each["_id"] for each in connection.collection(MESSAGES).aggregate(_distinct(query, "$fileId"))
+        }
         if set(query) <= {"sessionId", "projectId", "source"}:
             # A session's file list also knows the files that hold nothing but copies.
             sessions = connection.collection(SESSIONS).find(query, {"fileIds": 1})
@@ -147,7 +167,6 @@ class Chunk:
     """One chunk of a file, in the order of the file; ``raw`` None means: as ``record`` encodes."""
 
     seq: int
-    rank: int
     part: int
     raw: bytes | None = field(compare=False)
     record: Any = field(compare=False, default=None)
@@ -199,24 +218,19 @@ def _pieces(source: SourceFile, chunks: Iterator[Chunk]) -> Iterator[bytes]:
 
 
 def _chunks_of(file_id: ObjectId) -> Iterator[Chunk]:
-    """The chunks of messages, copies and rejected records, merged; of several at one place the best one."""
-    last: tuple[int, int] = (-1, -1)
-    for chunk in merge(_messages_of(file_id), _copies_of(file_id), _rejected_of(file_id)):
-        if chunk.seq == last[0] and chunk.part <= last[1]:
-            continue  # the same record, rejected once more by a later import
-        last = (chunk.seq, chunk.part)
-        yield chunk
+    """The chunks of messages, copies and rejected records, merged into the file's order."""
+    return merge(_messages_of(file_id), _copies_of(file_id), _rejected_of(file_id))
 
 
 def _messages_of(file_id: ObjectId) -> Iterator[Chunk]:
     for each in _in_order(MESSAGES, {"fileId": file_id}, {"seq": 1, "record": 1, "raw": 1}):
-        yield Chunk(each["seq"], 0, 0, each.get("raw"), each.get("record"))
+        yield Chunk(each["seq"], 0, each.get("raw"), each.get("record"))
 
 
 def _rejected_of(file_id: ObjectId) -> Iterator[Chunk]:
     query = {"fileId": file_id, "superseded": {"$ne": True}}
     for each in _in_order(REJECTED, query, {"seq": 1, "part": 1, "raw": 1}, by=("seq", "part")):
-        yield Chunk(each["seq"], 2, each["part"], each["raw"])
+        yield Chunk(each["seq"], each["part"], each["raw"])
 
 
 def _copies_of(file_id: ObjectId) -> Iterator[Chunk]:
@@ -236,10 +250,12 @@ def _joined(copies: list[Document]) -> Iterator[Chunk]:
     records = {each["_id"]: each["record"] for each in found}
     for each in copies:
         raw = each.get("raw")
-        yield Chunk(each["seq"], 1, 0, raw, None if raw is not None else records[each["messageId"]])
+        yield Chunk(each["seq"], 0, raw, None if raw is not None else records[each["messageId"]])
 
 
-def _in_order(name: str, query: Document, fields: dict[str, int], by: tuple[str, ...] = ("seq",)) -> Iterator[Document]:
+def _in_order(
+    name: str, query: Document, fields: dict[str, int], by: tuple[str, ...] = ("seq",)
+) -> Iterator[Document]:
     cursor = connection.collection(name).find(query, fields).sort([(key, 1) for key in by]).batch_size(FETCH)
     with connection.translated(), cursor:
         yield from cursor

@@ -49,7 +49,13 @@ def record_projects(unit: UnitOfWork, projects: Iterable[Project]) -> None:
         writes.append(
             UpdateOne(
                 {"_id": project.id},
-                {"$setOnInsert": {"slug": project.slug, "path": project.path or project.slug, "name": project.name}},
+                {
+                    "$setOnInsert": {
+                        "slug": project.slug,
+                        "path": project.path or project.slug,
+                        "name": project.name,
+                    }
+                },
                 upsert=True,
             )
         )

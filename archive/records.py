@@ -20,6 +20,8 @@ from bson.errors import InvalidDocument
 from bson.int64 import Int64
 from bson.objectid import ObjectId
 
+FileId = ObjectId
+
 PLACES_PER_LINE = 1024
 MAX_DEPTH = 100
 MAX_INT64 = 2**63 - 1
@@ -53,12 +55,13 @@ def place_of(seq: int) -> int:
 
 @dataclass(slots=True)
 class Record:
-    """One JSON object of a file: where it stands (``end`` = byte after its chunk), what it says, its exact
-    bytes where they are not what ``value`` encodes to."""
+    """One JSON object of a file: where it stands (``end`` = byte after its chunk), its length, what it says,
+    its exact bytes where they are not what ``value`` encodes to."""
 
     file_id: ObjectId
     seq: int
     end: int
+    size: int
     value: dict[str, Any]
     raw: bytes | None = None
 
@@ -99,6 +102,7 @@ class Message:
     """A record in normal form, ready to be stored, with what it adds to its session.
 
     ``key`` is the identity for repetition 0; ``document`` holds every stored field but ``_id``.
+    ``size`` is its length in the file in bytes;
     ``title`` is (kind, text) where the line names its session; ``encoded`` is filled by ``encode``.
     """
 
@@ -110,6 +114,7 @@ class Message:
     project_id: ObjectId
     document: dict[str, Any]
     timestamp: datetime | None
+    size: int = 0
     is_prompt: bool = False
     title: tuple[str, str] | None = None
     calls: list[Call] = field(default_factory=list)
@@ -133,7 +138,9 @@ def content_hash(value: Mapping[str, Any]) -> bytes:
 
 def identity(session_id: str, content: bytes, repetition: int = 0) -> bytes:
     """The message's ``_id``: its session, its content, and which of its repetitions in one file it is."""
-    return identity_of(hashlib.sha256(session_id.encode("utf-8", "surrogatepass") + b"\0" + content).digest(), repetition)
+    return identity_of(
+        hashlib.sha256(session_id.encode("utf-8", "surrogatepass") + b"\0" + content).digest(), repetition
+    )
 
 
 def identity_of(key: bytes, repetition: int) -> bytes:
@@ -197,7 +204,9 @@ def encode(message: Message) -> bytes:
     try:
         encoded = bson.encode(document)
     except ENCODING_ERRORS:
-        encoded = bson.encode(_made_safe(document))
+        document = _made_safe(document)
+        message.document = {key: value for key, value in document.items() if key != "_id"}
+        encoded = bson.encode(document)
     if len(encoded) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"the record takes {len(encoded):,} bytes as a document; MongoDB holds 16 MiB")
     message.encoded = encoded

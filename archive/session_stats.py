@@ -144,7 +144,9 @@ def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
     return max(one, other) if one and other else one or other
 
 
-def _add_to_project(projects: dict[ObjectId, Document], session: Document, change: SessionChange, *, is_new: bool) -> None:
+def _add_to_project(
+    projects: dict[ObjectId, Document], session: Document, change: SessionChange, *, is_new: bool
+) -> None:
     project_id = session["projectId"]
     if project_id is None:
         return

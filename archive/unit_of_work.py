@@ -83,7 +83,7 @@ class Transactions:
                 f"MongoDB did not come back within {self.patience:.0f} s: {error}",
                 hint="Start the database server; the job goes on from its checkpoint.",
             ) from error
-        time.sleep(random.random() * min(5.0, 0.1 * 2**min(attempt, 6)))  # noqa: S311 jitter, not a secret
+        time.sleep(random.random() * min(5.0, 0.1 * 2 ** min(attempt, 6)))  # noqa: S311 jitter, not a secret
 
 
 def end_session(session_id: Document | None) -> None:

@@ -1,0 +1,260 @@
+"""The buffered, de-duplicating bulk writer: batches of messages in, exactly once, one transaction each.
+
+A batch's transaction holds its new messages, their sessions, projects and API calls, the files' new
+lengths, the rejected records, one event, and the job's checkpoint. Killed anywhere, a batch is either
+all there with the position after it, or not there at all with the position before it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from bson.int64 import Int64
+from bson.objectid import ObjectId
+from bson.raw_bson import RawBSONDocument
+from pymongo import UpdateOne
+
+from archive import calls, connection, events, projects, session_stats
+from archive.checkpoints import Checkpoint, Position
+from archive.collections import FILES, IMPORT_FILES, MESSAGES, REJECTED
+from archive.connection import Document
+from archive.copies import Copy, Resolver, record_copies
+from archive.projects import Project
+from archive.records import Message, Rejected, encode, long, with_identity
+from archive.unit_of_work import UnitOfWork
+
+MAX_BATCH_DOCS = 1000
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+EMPTY_COUNTS = {"seen": 0, "inserted": 0, "duplicates": 0, "updated": 0, "skipped": 0, "rejected": 0}
+
+
+@dataclass(slots=True)
+class FileMark:
+    """One file in a batch. ``held`` is what the archive knows of it once the batch is committed (empty: as
+    before) and ``report`` what the job says of it; ``known_until`` is the byte up to which an earlier import
+    holds it, ``skipped`` how many of its messages were passed over as held. Records rejected earlier
+    from ``reread_from`` on (to the new length, or the end once the file is complete) were read again by this
+    batch, and their old rows are superseded."""
+
+    file_id: ObjectId
+    path: str
+    known_until: int = 0
+    reread_from: int | None = None
+    skipped: int = 0
+    held: Document = field(default_factory=dict)
+    report: Document = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is written, counted and checkpointed together."""
+
+    messages: list[Message] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    files: dict[ObjectId, FileMark] = field(default_factory=dict)
+    projects: dict[str, Project] = field(default_factory=dict)
+    size: int = 0
+    position: Position = field(default_factory=dict)
+
+    def add(self, item: Message | Rejected) -> None:
+        if isinstance(item, Message):
+            self.messages.append(item)
+            self.size += item.size
+        else:
+            self.rejected.append(item)
+            self.size += len(item.raw)
+
+    @property
+    def is_full(self) -> bool:
+        items = len(self.messages) + len(self.rejected)
+        return max(items, len(self.files)) >= MAX_BATCH_DOCS or self.size >= MAX_BATCH_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """A committed batch: the job's counts after it, and where it ends."""
+
+    counts: dict[str, int]
+    position: Position
+
+
+class BulkWriter:
+    """Writes a job's batches, one after the other, under its checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+
+    def commit(self, batch: Batch) -> BatchResult:
+        """Write one batch in one transaction. Raises ``Fenced``, ``Unavailable``, ``OutOfSpace``."""
+        with connection.translated():
+            counts = self.checkpoint.transactions.run(lambda unit: self._write(unit, batch))
+        self.checkpoint.saved(batch.position, counts)
+        return BatchResult(counts, batch.position)
+
+    def _write(self, unit: UnitOfWork, batch: Batch) -> dict[str, int]:
+        found = _found(unit, [message.key for message in batch.messages])
+        resolver = Resolver(unit, {mark.file_id: mark.known_until for mark in batch.files.values()})
+        fresh, copies = resolver.resolve(batch.messages, found)
+        counts = self._counted(batch, fresh)
+        if fresh or copies or batch.rejected:
+            self._write_changes(unit, batch, fresh, copies)
+        _record_files(unit, batch, self.checkpoint.job_id, counts_by_file(batch, fresh))
+        self.checkpoint.save(unit, batch.position, counts)
+        return counts
+
+    def _write_changes(
+        self, unit: UnitOfWork, batch: Batch, fresh: list[tuple[Message, bytes]], copies: list[Copy]
+    ) -> None:
+        position = events.next_position(unit)
+        _insert(unit, fresh)
+        record_copies(unit, copies)
+        _record_rejected(unit, batch.rejected, self.checkpoint.job_id)
+        sessions = self._record_sessions(unit, batch, [message for message, _ in fresh], copies)
+        facts = {"jobId": self.checkpoint.job_id, "inserted": len(fresh), "sessionIds": sessions}
+        events.append(unit, position, "messages.imported", **facts)
+
+    def _record_sessions(
+        self, unit: UnitOfWork, batch: Batch, fresh: list[Message], copies: list[Copy]
+    ) -> list[str]:
+        projects.record_projects(unit, batch.projects.values())
+        changes = session_stats.changes_of(fresh)
+        for copy in copies:
+            change = changes.setdefault(copy.session_id, session_stats.SessionChange(copy.session_id))
+            change.file_ids.add(copy.file_id)
+        lines = (call for message in fresh for call in message.calls)
+        for session_id, totals in calls.record_calls(unit, lines).items():
+            change = changes.setdefault(session_id, session_stats.SessionChange(session_id))
+            change.totals = totals
+        session_stats.record_changes(unit, changes)
+        return list(changes)
+
+    def _counted(self, batch: Batch, fresh: list[tuple[Message, bytes]]) -> dict[str, int]:
+        counts = add_counts(self.checkpoint.counts, {})
+        for step in counts_by_file(batch, fresh).values():
+            counts = add_counts(counts, step)
+        return counts
+
+
+def counts_by_file(batch: Batch, fresh: list[tuple[Message, bytes]]) -> dict[ObjectId, dict[str, int]]:
+    """What became of the batch's records, for each of its files."""
+    seen = Counter(message.file_id for message in batch.messages)
+    inserted = Counter(message.file_id for message, _ in fresh)
+    rejected = Counter(each.file_id for each in batch.rejected if each.part == 0)
+    counts = {}
+    for file_id, mark in batch.files.items():
+        records = seen[file_id] + mark.skipped
+        counts[file_id] = {
+            **EMPTY_COUNTS,
+            "seen": records + rejected[file_id],
+            "inserted": inserted[file_id],
+            "duplicates": records - inserted[file_id],
+            "rejected": rejected[file_id],
+        }
+    return counts
+
+
+def add_counts(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The sum of two counts, with every name of ``EMPTY_COUNTS``."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in EMPTY_COUNTS}
+
+
+def write(batches: Iterable[Batch], writer: BulkWriter) -> Iterator[BatchResult]:
+    """Write the batches, yielding each committed one in order.
+
+    One batch is on its way to the server while the next is built, so memory is two batches whatever
+    their number.
+    """
+    with ThreadPoolExecutor(1, "bulk-writer") as pool:
+        pending: Future[BatchResult] | None = None
+        for batch in batches:
+            if pending is not None:
+                yield pending.result()
+            pending = pool.submit(writer.commit, batch)
+        if pending is not None:
+            yield pending.result()
+
+
+def _found(unit: UnitOfWork, keys: list[bytes]) -> set[bytes]:
+    cursor = unit[MESSAGES].find(
+        {"_id": {"$in": keys}}, {"_id": 1}, session=unit.session, batch_size=MAX_BATCH_DOCS
+    )
+    return {each["_id"] for each in cursor}
+
+
+def _insert(unit: UnitOfWork, fresh: list[tuple[Message, bytes]]) -> None:
+    """Insert the messages, each under the identity found for it (another one than its key when repeated)."""
+    if not fresh:
+        return
+    documents = [
+        RawBSONDocument(
+            encode(message) if identity == message.key else with_identity(encode(message), identity)
+        )
+        for message, identity in fresh
+    ]
+    unit[MESSAGES].insert_many(documents, session=unit.session)  # type: ignore[arg-type]
+
+
+def _record_rejected(unit: UnitOfWork, rejected: list[Rejected], job_id: str) -> None:
+    if not rejected:
+        return
+    writes = [
+        UpdateOne({"_id": f"{job_id}:{each.file_id}:{each.seq}:{each.part}"}, {"$set": fields}, upsert=True)
+        for each in rejected
+        for fields in [_rejected_document(each, job_id)]
+    ]
+    unit[REJECTED].bulk_write(writes, session=unit.session)
+
+
+def _rejected_document(each: Rejected, job_id: str) -> dict[str, Any]:
+    return {
+        "jobId": job_id,
+        "fileId": each.file_id,
+        "seq": long(each.seq),
+        "part": each.part,
+        "byte": long(each.start),
+        "end": long(each.end),
+        "code": each.code,
+        "reason": each.reason,
+        "hint": each.hint,
+        "raw": each.raw,
+    }
+
+
+def _record_files(
+    unit: UnitOfWork, batch: Batch, job_id: str, counts: dict[ObjectId, dict[str, int]]
+) -> None:
+    """Write how far each file is held (it only ever grows) and how this job fared with it."""
+    now = datetime.now(UTC)
+    held: list[UpdateOne] = []
+    reports: list[UpdateOne] = []
+    for mark in batch.files.values():
+        if mark.held:
+            grows = {"_id": mark.file_id, "heldSize": {"$lte": mark.held["heldSize"]}}
+            held.append(UpdateOne(grows, {"$set": {**mark.held, "updatedAt": now, "importId": job_id}}))
+        report = {"$set": {"fileId": mark.file_id, **mark.report}, "$inc": _increments(counts[mark.file_id])}
+        reports.append(UpdateOne({"jobId": job_id, "path": mark.path}, report, upsert=True))
+        if mark.reread_from is not None:
+            _supersede(unit, mark, job_id)
+    if held:
+        unit[FILES].bulk_write(held, session=unit.session)
+    if reports:
+        unit[IMPORT_FILES].bulk_write(reports, session=unit.session)
+
+
+def _increments(counts: Mapping[str, int]) -> dict[str, Int64]:
+    return {f"counts.{name}": long(value) for name, value in counts.items()}
+
+
+def _supersede(unit: UnitOfWork, mark: FileMark, job_id: str) -> None:
+    """Mark what earlier imports rejected in the part that was read again: the file no longer has it."""
+    read_again = {"$gte": mark.reread_from}
+    if not mark.held.get("complete"):
+        read_again["$lt"] = mark.held["heldSize"]
+    unit[REJECTED].update_many(
+        {"fileId": mark.file_id, "jobId": {"$ne": job_id}, "byte": read_again},
+        {"$set": {"superseded": True}},
+        session=unit.session,
+    )

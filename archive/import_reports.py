@@ -1,0 +1,53 @@
+"""What became of each file of an import."""
+
+from bson.objectid import ObjectId
+
+from archive import connection
+from archive.collections import IMPORT_FILES, SESSIONS
+from archive.connection import Document
+from archive.errors import ArchiveError
+
+REFUSED = "refused"
+
+
+def refusal(error: ArchiveError) -> Document:
+    """What a file's report says of its refusal."""
+    return {"state": REFUSED, "code": error.code, "reason": error.message, "hint": error.hint}
+
+
+def refuse(job_id: str, name: str, error: ArchiveError) -> None:
+    """Note that a file was refused, or given up after a fault in it. Idempotent."""
+    with connection.translated():
+        connection.collection(IMPORT_FILES).update_one(
+            {"jobId": job_id, "path": name}, {"$set": refusal(error)}, upsert=True
+        )
+
+
+def count_refused(job_id: str) -> int:
+    with connection.translated():
+        return connection.collection(IMPORT_FILES).count_documents({"jobId": job_id, "state": REFUSED})
+
+
+def first_refused(job_id: str) -> Document | None:
+    with connection.translated():
+        return connection.collection(IMPORT_FILES).find_one(
+            {"jobId": job_id, "state": REFUSED}, sort=[("path", 1)]
+        )
+
+
+def list_files(job_id: str, limit: int = 1000) -> list[Document]:
+    """The first ``limit`` files of an import by name: path, state, counts, bytes, reason of a refusal."""
+    with connection.translated():
+        return list(connection.collection(IMPORT_FILES).find({"jobId": job_id}).sort("path", 1).limit(limit))
+
+
+def file_ids(job_id: str) -> list[ObjectId]:
+    query = {"jobId": job_id, "fileId": {"$exists": True}}
+    with connection.translated():
+        return [each["fileId"] for each in connection.collection(IMPORT_FILES).find(query, {"fileId": 1})]
+
+
+def count_sessions(job_id: str) -> int:
+    """How many conversations the files of an import hold, new and known."""
+    with connection.translated():
+        return connection.collection(SESSIONS).count_documents({"fileIds": {"$in": file_ids(job_id)}})

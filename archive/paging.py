@@ -1,0 +1,106 @@
+"""Pages by key: a cursor names the last item seen, so that a page stays right while the archive changes."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import bson
+from bson.errors import BSONError
+from pymongo.collection import Collection
+
+from archive import connection
+from archive.connection import Document
+from archive.errors import BadInput
+
+Order = Sequence[tuple[str, int]]
+MAX_CURSOR_CHARS = 4096
+SCALARS = (str, int, float, bytes, datetime, bson.ObjectId, bson.Decimal128, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items in order, and the cursors of the pages after and before (None: there is none)."""
+
+    items: list[Document]
+    next: str | None = None
+    previous: str | None = None
+
+
+def find_page(
+    source: Collection[Document], query: Document, order: Order, *, cursor: str | None, limit: int
+) -> Page:
+    """One page of what ``query`` fits, by ``order``, whose last key must be unique.
+
+    Raises ``BadInput`` for a cursor that is none. Reads ``limit`` + 1 documents by index.
+    """
+    backwards, key = _decoded(cursor, order) if cursor else (False, None)
+    direction = [(name, -way if backwards else way) for name, way in order]
+    if key is not None:
+        query = {"$and": [query, after(key, direction)]}
+    with connection.translated():
+        found = list(source.find(query).sort(direction).limit(limit + 1))
+    more, items = len(found) > limit, found[:limit]
+    if backwards:
+        items.reverse()
+    if not items:
+        return Page([])
+    has_next, has_previous = (True, more) if backwards else (more, key is not None)
+    return Page(
+        items,
+        encoded(items[-1], order) if has_next else None,
+        encoded(items[0], order, backwards=True) if has_previous else None,
+    )
+
+
+def after(key: Sequence[Any], order: Order) -> Document:
+    """The query for everything behind ``key`` in ``order``.
+
+    Unlike a comparison by operator alone this knows that missing and null come before every value.
+    """
+    branches: list[Document] = []
+    equal: Document = {}
+    for (name, way), value in zip(order, key, strict=True):
+        beyond = _beyond(name, way, value)
+        if beyond is not None:
+            branches.append({**equal, **beyond})
+        equal = {**equal, name: value}
+    return {"$or": branches}
+
+
+def _beyond(name: str, way: int, value: Any) -> Document | None:
+    if way > 0:
+        return {name: {"$ne": None}} if value is None else {name: {"$gt": value}}
+    if value is None:
+        return None
+    return {"$or": [{name: {"$lt": value}}, {name: None}]}
+
+
+def encoded(item: Mapping[str, Any], order: Order, *, backwards: bool = False) -> str:
+    """The cursor that names ``item``."""
+    key = [item.get(name) for name, _ in order]
+    return base64.urlsafe_b64encode(bson.encode({"b": backwards, "k": key})).decode().rstrip("=")
+
+
+def _decoded(cursor: str, order: Order) -> tuple[bool, list[Any]]:
+    refusal = BadInput(
+        "The page cursor is not valid.", code="bad_cursor", hint="Start again from the first page."
+    )
+    if len(cursor) > MAX_CURSOR_CHARS:
+        raise refusal
+    try:
+        given = bson.decode(
+            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), bson.CodecOptions(tz_aware=True)
+        )
+        backwards, key = bool(given["b"]), given["k"]
+    except (binascii.Error, BSONError, KeyError, ValueError, UnicodeError) as error:
+        raise refusal from error
+    if (
+        not isinstance(key, list)
+        or len(key) != len(order)
+        or not all(isinstance(each, SCALARS) for each in key)
+    ):
+        raise refusal
+    return backwards, key

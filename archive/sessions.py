@@ -1,0 +1,158 @@
+"""Reading sessions and projects."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from bson.decimal128 import Decimal128
+
+from archive import connection
+from archive.collections import CALLS, FILES, MESSAGES, PROJECTS, SESSIONS
+from archive.connection import Document
+from archive.errors import BadInput, NotFound
+from archive.filters import MessageFilter, object_id
+from archive.paging import Order, Page, find_page
+
+DEFAULT_SORT = "-endedAt"
+SORTS = ("endedAt", "startedAt", "totalCost", "messageCount", "title")
+LOOK_AHEAD = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Sessions of a project, source and model, with ``text`` in their title, that went on in a time range;
+    ``sort`` is one of ``SORTS``, with "-" before it for the highest first."""
+
+    project_id: str = ""
+    source: str = ""
+    model: str = ""
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    sort: str = DEFAULT_SORT
+
+    def to_query(self) -> Document:
+        query: Document = {"deletedAt": None}
+        if self.project_id:
+            query["projectId"] = {"$eq": object_id(self.project_id)}
+        if self.source:
+            query["source"] = {"$eq": self.source}
+        if self.model:
+            query["models"] = {"$eq": self.model}
+        if self.text:
+            query["title"] = {"$regex": re.escape(self.text[:200]), "$options": "i"}
+        if self.since:
+            query["endedAt"] = {"$gte": self.since}
+        if self.until:
+            query["startedAt"] = {"$lt": self.until}
+        return query
+
+    def order(self) -> Order:
+        """Raises ``BadInput`` for a sort that is not known."""
+        name, way = self.sort.removeprefix("-"), -1 if self.sort.startswith("-") else 1
+        if name not in SORTS:
+            raise BadInput(f"Sessions cannot be sorted by {name!r}.", hint=f"Known are: {', '.join(SORTS)}.")
+        return ((name, way), ("sessionId", way))
+
+
+def page_sessions(session_filter: SessionFilter, *, cursor: str | None = None, limit: int = 50) -> Page:
+    """A page of sessions. Raises ``BadInput``."""
+    page = find_page(
+        connection.collection(SESSIONS),
+        session_filter.to_query(),
+        session_filter.order(),
+        cursor=cursor,
+        limit=limit,
+    )
+    return Page([_plain(each) for each in page.items], page.next, page.previous)
+
+
+def get_session(session_id: str) -> Document:
+    """One session. Raises ``NotFound``."""
+    with connection.translated():
+        found = connection.collection(SESSIONS).find_one({"_id": session_id, "deletedAt": None})
+    if found is None:
+        raise NotFound("There is no such conversation.", hint="Look for it in the list of conversations.")
+    return _plain(found)
+
+
+def find_sessions(message_filter: MessageFilter) -> Iterator[Document]:
+    """The sessions that can hold messages the filter fits, by ``sessionId``: a superset, read in batches."""
+    query: Document = {}
+    if message_filter.session_ids:
+        query["_id"] = {"$in": list(message_filter.session_ids)}
+    if message_filter.since:
+        query["endedAt"] = {"$gte": message_filter.since}
+    if message_filter.until:
+        query["startedAt"] = {"$lt": message_filter.until}
+    with connection.translated():
+        for each in connection.collection(SESSIONS).find(query).sort("_id", 1).batch_size(LOOK_AHEAD):
+            yield _plain(each)
+
+
+def count_sessions() -> int:
+    with connection.translated():
+        return connection.collection(SESSIONS).estimated_document_count()
+
+
+def list_projects(limit: int = 1000) -> list[Document]:
+    """Projects by name, with their sums."""
+    with connection.translated():
+        return [_plain(each) for each in connection.collection(PROJECTS).find().sort("name", 1).limit(limit)]
+
+
+def get_project(project_id: str) -> Document:
+    """One project. Raises ``BadInput``, ``NotFound``."""
+    with connection.translated():
+        found = connection.collection(PROJECTS).find_one({"_id": object_id(project_id)})
+    if found is None:
+        raise NotFound("There is no such project.", hint="Look for it in the list of projects.")
+    return _plain(found)
+
+
+DISTINCT = {"sources": "source", "models": "models"}
+
+
+def distinct_values(name: str) -> list[str]:
+    """The ``sources`` or ``models`` of all sessions, sorted."""
+    with connection.translated():
+        return sorted(each for each in connection.collection(SESSIONS).distinct(DISTINCT[name]) if each)
+
+
+def totals() -> dict[str, Any]:
+    """The size of the archive: sessions, messages, projects, files and their bytes, cost, unpriced calls."""
+    sums = {
+        "_id": None,
+        "totalCost": {"$sum": "$totalCost"},
+        "unpricedCalls": {"$sum": "$unpricedCalls"},
+        "sessions": {"$sum": 1},
+    }
+    with connection.translated():
+        found = list(connection.collection(SESSIONS).aggregate([{"$group": sums}]))
+        size = list(
+            connection.collection(FILES).aggregate([{"$group": {"_id": None, "bytes": {"$sum": "$size"}}}])
+        )
+        counts = {
+            "messages": connection.collection(MESSAGES).estimated_document_count(),
+            "projects": connection.collection(PROJECTS).estimated_document_count(),
+            "files": connection.collection(FILES).estimated_document_count(),
+            "calls": connection.collection(CALLS).estimated_document_count(),
+        }
+    known = _plain(found[0]) if found else {"totalCost": Decimal(0), "unpricedCalls": 0, "sessions": 0}
+    known.pop("_id", None)
+    if not known["totalCost"]:
+        known["totalCost"] = Decimal(0)
+    return {**known, **counts, "bytes": size[0]["bytes"] if size else 0}
+
+
+def _plain(document: Document) -> Document:
+    """The document with ``Decimal`` money, one level of ``stats`` included."""
+    plain = {
+        key: each.to_decimal() if isinstance(each, Decimal128) else each for key, each in document.items()
+    }
+    if isinstance(plain.get("stats"), dict):
+        plain["stats"] = _plain(plain["stats"])
+    return plain

@@ -1,0 +1,253 @@
+"""From records to messages: what a line says, in the archive's words. Pure.
+
+Lines that do not say when, or in which conversation, take it from the line before them, so a little context
+runs along a file. It is a function of the file's lines alone, and is saved in the checkpoint: a restarted
+import makes the same messages.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from archive.costs import SYNTHETIC_MODEL
+from archive.projects import Project, slug_of
+from archive.records import Call, Message, Record, bson_safe, content_hash, identity, long, stored_record
+from imports.readers import claude_code
+
+# Longer names of sessions, models, branches and folders are no names.
+MAX_FIELD = 1000
+USAGE_COUNTS = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "cacheRead": "cache_read_input_tokens",
+}
+
+
+@dataclass(slots=True)
+class Context:
+    """What runs along a file's lines: the conversation, its project, and the time of the line before."""
+
+    session_id: str
+    project: Project
+    fixed_project: bool = False
+    has_path: bool = False
+    last_time: datetime | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "sessionId": self.session_id,
+            "slug": self.project.slug,
+            "path": self.project.path,
+            "fixedProject": self.fixed_project,
+            "hasPath": self.has_path,
+            "lastTime": self.last_time,
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> "Context":
+        project = Project(saved["slug"], saved["path"])
+        return cls(saved["sessionId"], project, saved["fixedProject"], saved["hasPath"], saved["lastTime"])
+
+
+def start_context(tree_path: str, session_id: str, cwd: str) -> Context:
+    """The context before a file's first line.
+
+    A folder of Claude Code's own naming (a slug: "-home-ada-shop") is the project of all its lines; in any
+    other place the lines' working directory names it. ``session_id`` and ``cwd`` are the first that the
+    file's head tells; a file without any is a conversation named like the file.
+    """
+    parts = tree_path.split("/")
+    folder = parts[1] if len(parts) > 2 else ""
+    stem = parts[-1].rsplit(".", 1)[0]
+    is_slug = folder.startswith("-") or folder[1:3] == "--"
+    path = cwd if cwd and (not is_slug or slug_of(cwd) == folder) else ""
+    slug = folder if is_slug else slug_of(cwd) if cwd else folder or "unsorted"
+    return Context(session_id or stem, Project(slug, path), is_slug)
+
+
+def message_of(record: Record, context: Context, import_id: str, now: datetime) -> Message:
+    """One record as a message. Moves ``context`` to this line."""
+    value = record.value
+    session_id = _follow(value, context)
+    timestamp = own_time(value)
+    if timestamp is None:
+        timestamp = context.last_time
+    else:
+        context.last_time = timestamp
+    content = content_hash(value)
+    prompt = claude_code.prompt_text(value)
+    document = _document(record, context, content, timestamp)
+    document["importId"], document["importedAt"] = import_id, now
+    return Message(
+        key=identity(session_id, content),
+        file_id=record.file_id,
+        seq=record.seq,
+        end=record.end,
+        session_id=session_id,
+        project_id=document["projectId"],
+        document=document,
+        timestamp=timestamp,
+        size=record.size,
+        is_prompt=bool(prompt),
+        title=_title(claude_code.title_of(value, prompt)),
+        calls=_calls(document, value, context, timestamp),
+    )
+
+
+def _title(title: tuple[str, str] | None) -> tuple[str, str] | None:
+    return None if title is None else (title[0], bson_safe(title[1]))
+
+
+def _follow(value: dict[str, Any], context: Context) -> str:
+    """Move the context to this line's conversation and project."""
+    session_id = _text(value.get("sessionId") or value.get("session_id")) or context.session_id
+    if session_id != context.session_id:
+        context.session_id, context.has_path = session_id, False
+    cwd = _text(value.get("cwd"))
+    if not context.has_path and cwd:
+        context.has_path = True
+        if not context.fixed_project:
+            context.project = Project(slug_of(cwd), cwd)
+        elif slug_of(cwd) == context.project.slug:
+            context.project = Project(context.project.slug, cwd)
+    return session_id
+
+
+def _document(record: Record, context: Context, content: bytes, timestamp: datetime | None) -> dict[str, Any]:
+    value = record.value
+    message = value.get("message")
+    message = message if isinstance(message, dict) else {}
+    document: dict[str, Any] = {
+        "sessionId": context.session_id,
+        "projectId": context.project.id,
+        "type": _type(value, message),
+        "fileId": record.file_id,
+        "seq": long(record.seq),
+        "source": claude_code.NAME,
+        "isSidechain": value.get("isSidechain") is True,
+        "contentHash": content,
+    }
+    named = {
+        "timestamp": timestamp,
+        "uuid": _text(value.get("uuid")),
+        "parentUuid": _text(value.get("parentUuid")),
+        "role": _text(message.get("role")),
+        "agentId": _text(value.get("agentId")),
+        "cwd": _text(value.get("cwd")),
+        "gitBranch": _text(value.get("gitBranch")),
+        "version": _text(value.get("version")),
+        "requestId": _text(value.get("requestId")),
+        "text": claude_code.plain_text(value),
+        "model": _model(message),
+    }
+    document.update((key, each) for key, each in named.items() if each)
+    document.update(stored_record(value, record.raw))
+    return document
+
+
+def _type(value: dict[str, Any], message: dict[str, Any]) -> str:
+    """The line's type; the earliest versions told only the role, the prompt history tells nothing."""
+    named = _text(value.get("type")) or _text(message.get("role"))
+    return named or ("prompt-history" if "display" in value else "unknown")
+
+
+def _text(value: Any) -> str:
+    """A short text that BSON can hold; "" for anything else (the record itself keeps whatever it was)."""
+    if not isinstance(value, str) or len(value) > MAX_FIELD:
+        return ""
+    return value if value.isascii() else bson_safe(value)
+
+
+def _model(message: dict[str, Any]) -> str:
+    model = _text(message.get("model"))
+    return "" if model == SYNTHETIC_MODEL else model
+
+
+def own_time(value: dict[str, Any]) -> datetime | None:
+    """The line's own time in UTC: ``timestamp`` (ISO 8601, or milliseconds), else its snapshot's."""
+    time = value.get("timestamp")
+    if time is None:
+        snapshot = value.get("snapshot")
+        time = snapshot.get("timestamp") if isinstance(snapshot, dict) else None
+    return parse_time(time)
+
+
+def parse_time(time: Any) -> datetime | None:
+    """A time in UTC, or None where the value names none that a calendar has.
+
+    >>> parse_time("2026-01-06T09:15:59.915Z")
+    datetime.datetime(2026, 1, 6, 9, 15, 59, 915000, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        if isinstance(time, str):
+            moment = datetime.fromisoformat(time)
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if isinstance(time, (int, float)) and not isinstance(time, bool):
+            return datetime.fromtimestamp(time / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None
+
+
+def _calls(
+    document: dict[str, Any], value: dict[str, Any], context: Context, timestamp: datetime | None
+) -> list[Call]:
+    """The API response this line tells of; its usage is put on the document as well."""
+    response = claude_code.response_of(value)
+    if response is None or response.get("model") == SYNTHETIC_MODEL:
+        return []
+    usage = usage_of(response["usage"])
+    if "role" in document:
+        document["usage"] = usage
+    call_id = _text(response.get("id")) or f"{document['contentHash'].hex()}"
+    if "role" in document:
+        document["apiMessageId"] = call_id
+    return [
+        Call(
+            id=call_id,
+            session_id=context.session_id,
+            project_id=context.project.id,
+            model=_text(response.get("model")),
+            usage=usage,
+            timestamp=timestamp,
+            is_sidechain=document["isSidechain"] or value.get("type") == "progress",
+            request_id=_text(value.get("requestId")) or None,
+            reported_cost=_money(value.get("costUSD", value.get("costUsd"))),
+        )
+    ]
+
+
+def usage_of(usage: dict[str, Any]) -> dict[str, Any]:
+    """The tokens of one response by kind, and what else decides its price.
+
+    Before 1.0.98 the time to live of what was written to the cache is not told: five minutes, the default.
+    """
+    counts = {kind: _count(usage.get(name)) for kind, name in USAGE_COUNTS.items()}
+    written = _count(usage.get("cache_creation_input_tokens"))
+    split = usage.get("cache_creation")
+    hour = _count(split.get("ephemeral_1h_input_tokens")) if isinstance(split, dict) else 0
+    counts["cacheWrite1h"] = min(hour, written)
+    counts["cacheWrite5m"] = written - counts["cacheWrite1h"]
+    tools = usage.get("server_tool_use")
+    counts["webSearches"] = _count(tools.get("web_search_requests")) if isinstance(tools, dict) else 0
+    told = {"speed": usage.get("speed"), "tier": usage.get("service_tier"), "geo": usage.get("inference_geo")}
+    return {**counts, **{key: each for key, each in told.items() if isinstance(each, str) and each}}
+
+
+MAX_TOKENS = 10**12
+
+
+def _count(value: Any) -> int:
+    """A number of tokens; whatever is none, or absurd, counts as 0."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return int(value) if is_number and 0 <= value <= MAX_TOKENS else 0
+
+
+def _money(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return Decimal(str(value)).quantize(Decimal("1E-12"))
+    except InvalidOperation:
+        return None

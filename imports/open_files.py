@@ -1,0 +1,164 @@
+"""One file in the course of an import: opened, read into messages, and accounted for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from archive import files
+from archive.bulk import FileMark
+from archive.files import PARSER_VERSION, SourceFile
+from archive.records import MAX_DOCUMENT_BYTES, FileId, Message, Record, Rejected, encode, raw_bytes
+from imports.normalise import Context, message_of, start_context
+from imports.readers import claude_code
+from imports.readers.lines import HINTS, Cursor, read_records
+from imports.readers.sources import Entry
+from imports.recognise import hash_until, recognise
+
+
+@dataclass(slots=True)
+class OpenFile:
+    """A file that is read: from where on (``start``), what an earlier import holds of it (``known_until``,
+    ``skipped`` messages were passed over), whether parts with rejected records are read again."""
+
+    entry: Entry
+    file: SourceFile
+    cursor: Cursor
+    context: Context
+    start: int = 0
+    known_until: int = 0
+    skipped: int = 0
+    reread: bool = False
+    explanation: str = ""
+
+    @property
+    def file_id(self) -> FileId:
+        return self.file.id
+
+    def items(self, import_id: str, max_record: int) -> Iterator[Message | Rejected]:
+        """The messages and rejected records from the cursor to the file's end, in order."""
+        now = datetime.now(UTC)
+        stream = self.entry.open(self.cursor.offset)
+        try:
+            for item in read_records(stream, self.file.id, self.cursor, max_record):
+                yield self._message(item, import_id, now) if isinstance(item, Record) else item
+        finally:
+            stream.close()
+
+    def _message(self, record: Record, import_id: str, now: datetime) -> Message | Rejected:
+        message = message_of(record, self.context, import_id, now)
+        if record.end <= self.known_until and record.size < MAX_DOCUMENT_BYTES // 8:
+            return message  # held already, as a rule: encoded only if it turns out not to be
+        try:
+            encode(message)
+        except ValueError as error:
+            return self._too_large(record, str(error))
+        return message
+
+    def _too_large(self, record: Record, reason: str) -> Rejected:
+        self.cursor.records -= 1
+        self.cursor.rejected += 1
+        raw = raw_bytes(record.value) if record.raw is None else record.raw
+        start = record.end - record.size
+        return Rejected(
+            record.file_id, record.seq, start, record.end, "too_large", reason, HINTS["too_large"], raw
+        )
+
+    def mark(self, *, is_done: bool) -> FileMark:
+        """Where the file stands now: for the batch that ends here."""
+        mark = FileMark(self.file.id, self.entry.name, self.known_until, skipped=self.skipped)
+        self.skipped = 0
+        mark.reread_from = self.start if self.reread else None
+        mark.held = self._held(is_done=is_done)
+        mark.report = {
+            "state": "done" if is_done else "reading",
+            "as": self.file.path,
+            "bytes": self.entry.size,
+            "explanation": self.explanation,
+        }
+        self.start = self.cursor.offset
+        return mark
+
+    def _held(self, *, is_done: bool) -> dict[str, Any]:
+        cursor = self.cursor
+        held = cursor.digest.hexdigest()
+        whole = cursor.digest.copy()
+        if is_done:
+            whole.update(cursor.rest)
+        return {
+            "heldSize": cursor.offset,
+            "heldSha256": held,
+            "size": cursor.offset + (len(cursor.rest) if is_done else 0),
+            "sha256": whole.hexdigest(),
+            "lines": cursor.line - (cursor.place == 0),
+            "records": cursor.records,
+            "rejected": cursor.rejected,
+            "lineEnd": "\r\n" if cursor.crlf else "\n",
+            "finalNewline": cursor.place == 0 and not cursor.is_cut,
+            "tail": b"" if cursor.is_cut or not is_done else cursor.rest,
+            "complete": is_done,
+            "parser": PARSER_VERSION,
+            "cursor": cursor.as_dict(),
+            "context": self.context.as_dict(),
+        }
+
+    def position(self) -> dict[str, Any]:
+        """What a restarted import needs to go on here."""
+        return {
+            "file": self.file.id,
+            "cursor": self.cursor.as_dict(),
+            "sha256": self.cursor.digest.hexdigest(),
+            "context": self.context.as_dict(),
+            "knownUntil": self.known_until,
+            "reread": self.reread,
+            "explanation": self.explanation,
+        }
+
+
+def open_file(entry: Entry, job_id: str) -> OpenFile | FileMark:
+    """Look at a file and find its place in the archive: ready to be read, or a mark that all of it is held.
+
+    Raises ``BadInput`` when it is no transcript.
+    """
+    stream = entry.open()
+    try:
+        head = claude_code.detect(stream.read(claude_code.HEAD_BYTES), entry.name)
+    finally:
+        stream.close()
+    context = start_context(entry.tree_path, head.session_id, head.cwd)
+    path = entry.tree_path
+    if not path:
+        path = f"projects/{context.project.slug}/{entry.name.rsplit('/', 1)[-1]}"
+        context = start_context(path, head.session_id, head.cwd)
+    known = recognise(entry, path, claude_code.NAME, job_id)
+    if known.is_whole:
+        return _held_mark(entry, known.file, path)
+    opened = OpenFile(entry, known.file, Cursor(), context, known_until=known.known_until)
+    opened.reread, opened.explanation = known.file.rejected > 0, head.explanation
+    if known.digest is not None:
+        opened.cursor = Cursor(**known.file.cursor, digest=known.digest)
+        opened.context = Context.from_dict(known.file.context)
+        opened.start, opened.skipped = opened.cursor.offset, known.file.records
+    return opened
+
+
+def _held_mark(entry: Entry, file: SourceFile, path: str) -> FileMark:
+    """All of the file is held: its records count as duplicates without being read."""
+    mark = FileMark(file.id, entry.name, skipped=file.records)
+    state = "held" if path == file.path else "copy"
+    mark.report = {"state": state, "as": file.path, "bytes": entry.size, "explanation": "held already"}
+    return mark
+
+
+def resume_file(entry: Entry, saved: dict[str, Any]) -> OpenFile | None:
+    """Go on in the middle of a file; None if its beginning is no longer what was read before."""
+    cursor = Cursor(**saved["cursor"])
+    source = files.get_file(saved["file"])
+    digest = hash_until(entry, cursor.offset)
+    if source is None or digest is None or digest.hexdigest() != saved["sha256"]:
+        return None
+    cursor.digest = digest
+    opened = OpenFile(entry, source, cursor, Context.from_dict(saved["context"]), cursor.offset)
+    opened.known_until, opened.reread = saved["knownUntil"], saved["reread"]
+    opened.explanation = saved["explanation"]
+    return opened

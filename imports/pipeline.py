@@ -1,0 +1,196 @@
+"""Files in, committed batches out: the loop that an import is.
+
+``import_batches`` reads from the job's checkpoint to the end; a caller that stops pulling stops the import
+between two batches.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from archive import checkpoints, import_reports
+from archive.bulk import EMPTY_COUNTS, Batch, BatchResult, BulkWriter, FileMark, write
+from archive.errors import BadInput
+from imports.open_files import OpenFile, open_file, resume_file
+from imports.readers.sources import Entry, Listing, list_entries
+
+Log = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to import: a path on the server, and what people call it."""
+
+    path: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """Limits of an import. ``max_record``: the longest record in bytes that becomes a message."""
+
+    max_record: int = 15 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where the import stands after a batch: counts and bytes of the whole job so far. ``sessions`` is known
+    at the last step."""
+
+    counts: dict[str, int]
+    bytes_done: int
+    bytes_total: int
+    records_done: int
+    phase: str = "importing"
+    refused_files: int = 0
+    sessions: int = 0
+
+
+def import_batches(
+    sources: list[Source], *, job_id: str, token: int, options: ImportOptions, log: Log
+) -> Iterator[Step]:
+    """Import the sources from the job's checkpoint on, yielding a step for each committed batch.
+
+    Exactly once: killed anywhere and called again with a higher token, it ends with the same archive and the
+    same counts. Memory is two batches. Raises ``BadInput`` or ``NotFound`` when nothing can be imported,
+    ``Fenced`` when another process took the job over.
+    """
+    listings = [list_entries(source.path, source.name) for source in sources]
+    if not listings:
+        raise BadInput("Nothing was chosen.", code="nothing_to_import", hint="Choose at least one file.")
+    checkpoint = checkpoints.take(job_id, token)
+    try:
+        run = _ImportRun(listings, checkpoint, options, log)
+        for result in write(run.batches(), BulkWriter(checkpoint)):
+            yield run.step(result)
+    finally:
+        checkpoint.close()
+    yield run.last_step()
+
+
+class _ImportRun:
+    """The entries of all sources in order, cut into batches."""
+
+    def __init__(
+        self, listings: list[Listing], checkpoint: checkpoints.Checkpoint, options: ImportOptions, log: Log
+    ) -> None:
+        self.entries = [(index, entry) for index, listing in enumerate(listings) for entry in listing.entries]
+        self.checkpoint = checkpoint
+        self.position: dict[str, Any] = dict(checkpoint.position)
+        self.options = options
+        self.log = log
+        self.bytes_total = sum(entry.size for _, entry in self.entries)
+        self.bytes_before = 0
+        self.batch = Batch()
+        self._tell_start(sum(listing.passed_over for listing in listings))
+
+    def _tell_start(self, passed_over: int) -> None:
+        if self.position:
+            self.log("info", f"Going on after {self.checkpoint.counts.get('seen', 0):,} records.")
+            return
+        self.log("info", f"{len(self.entries):,} files, {self.bytes_total:,} bytes.")
+        if passed_over:
+            self.log("info", f"{passed_over:,} other files are no transcripts (.jsonl) and were passed over.")
+
+    # -------------------------------------------------------------- batches
+
+    def batches(self) -> Iterator[Batch]:
+        for index, entry in self.entries:
+            if not self._is_done(index, entry):
+                yield from self._entry_batches(index, entry)
+            self.bytes_before += entry.size
+        if self.batch.files or not self.checkpoint.counts:
+            yield self._closed()
+
+    def _is_done(self, index: int, entry: Entry) -> bool:
+        position = self.position
+        here = (position.get("source", -1), position.get("path", ""), position.get("name", ""))
+        there = (index, entry.tree_path, entry.name)
+        return there < here or (there == here and "file" not in self.position)
+
+    def _entry_batches(self, index: int, entry: Entry) -> Iterator[Batch]:
+        """The batches of one file; a file that is refused is reported and passed by."""
+        where = {"source": index, "path": entry.tree_path, "name": entry.name}
+        found = None
+        try:
+            found = self._opened(entry, where)
+            if found.file_id in self.batch.files:
+                yield self._closed()
+            yield from self._read(found, where)
+        except BadInput as error:
+            self._refuse(entry, found, error)
+        self.position = {**where, "done": self.bytes_before + entry.size}
+        if self.batch.is_full:
+            yield self._closed()
+
+    def _refuse(self, entry: Entry, found: OpenFile | FileMark | None, error: BadInput) -> None:
+        """Report a file that cannot be taken, or not to its end; what was read of it is kept."""
+        self.log("warning", f"{entry.name}: {error.message} {error.hint}")
+        if found is None or found.file_id not in self.batch.files:
+            import_reports.refuse(self.checkpoint.job_id, entry.name, error)
+        else:
+            self.batch.files[found.file_id].report.update(import_reports.refusal(error))
+
+    def _opened(self, entry: Entry, where: dict[str, Any]) -> OpenFile | FileMark:
+        if "file" in self.position and all(self.position[key] == where[key] for key in where):
+            resumed = resume_file(entry, self.position)
+            if resumed is not None:
+                return resumed
+            self.log(
+                "warning", f"{entry.name} changed while it was imported: it is read again from its start."
+            )
+        return open_file(entry, self.checkpoint.job_id)
+
+    def _read(self, found: OpenFile | FileMark, where: dict[str, Any]) -> Iterator[Batch]:
+        if isinstance(found, FileMark):
+            self.batch.files[found.file_id] = found
+            return
+        is_done = False
+        try:
+            for item in found.items(self.checkpoint.job_id, self.options.max_record):
+                self.batch.add(item)
+                self.batch.projects[found.context.project.slug] = found.context.project
+                if self.batch.is_full:
+                    self._mark(found, is_done=False)
+                    self.position = {**where, "done": self.bytes_before, **found.position()}
+                    yield self._closed()
+            is_done = True
+        finally:
+            # Also after a fault in the middle of a file: what was read of it is kept.
+            self._mark(found, is_done=is_done)
+
+    def _mark(self, opened: OpenFile, *, is_done: bool) -> None:
+        self.batch.files[opened.file_id] = opened.mark(is_done=is_done)
+
+    def _closed(self) -> Batch:
+        """The batch that ends here, and a new one in its place."""
+        batch, self.batch = self.batch, Batch()
+        batch.position = self.position
+        return batch
+
+    # -------------------------------------------------------------- steps
+
+    def step(self, result: BatchResult) -> Step:
+        position = result.position
+        done = position.get("done", 0) + position.get("cursor", {}).get("offset", 0)
+        return Step(result.counts, done, self.bytes_total, result.counts["seen"])
+
+    def last_step(self) -> Step:
+        """The end of it. Raises ``BadInput`` when every single file was refused."""
+        job_id = self.checkpoint.job_id
+        refused = import_reports.count_refused(job_id)
+        if refused == len(self.entries):
+            raise self._nothing_imported(refused)
+        counts = {**EMPTY_COUNTS, **self.checkpoint.counts}
+        sessions = import_reports.count_sessions(job_id)
+        return Step(counts, self.bytes_total, self.bytes_total, counts["seen"], "done", refused, sessions)
+
+    def _nothing_imported(self, refused: int) -> BadInput:
+        first = import_reports.first_refused(self.checkpoint.job_id) or {}
+        reason = first.get("reason", "no file could be read")
+        message = (
+            reason
+            if refused == 1
+            else f"None of the {refused:,} files could be imported. The first: {reason}"
+        )
+        return BadInput(message, code=first.get("code", "nothing_to_import"), hint=first.get("hint", ""))

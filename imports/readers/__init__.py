@@ -1,0 +1,1 @@
+"""From bytes to records: pure readers, one module for each source format."""

@@ -1,0 +1,313 @@
+"""JSON Lines as transcripts really hold them: bytes in, records out, every byte accounted for.
+
+Good lines are records; whatever cannot be read becomes a rejected record with its bytes. Blank lines
+belong to the record after them, several objects on one line are several records. Pure; memory is one
+line (at most ``max_record`` bytes) whatever the length of the file.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from archive.records import (
+    MAX_DEPTH,
+    PLACES_PER_LINE,
+    FileId,
+    Record,
+    Rejected,
+    is_too_deep,
+    raw_bytes,
+    seq_of,
+)
+from imports.readers.sources import Stream
+
+PIECE_BYTES = 4 * 1024 * 1024
+MAX_BLANK_BYTES = 1024 * 1024
+BOM = b"\xef\xbb\xbf"
+NEWLINE = 10
+
+HINTS = {
+    "not_json": "Open the file at this line; the record is kept and comes back in an export.",
+    "truncated": "The file ends in the middle of a record: import it again once it is whole.",
+    "comment": "Comment lines are kept in their place, but hold no message.",
+    "not_an_object": "A transcript's line is a JSON object; this one is another kind of value.",
+    "invalid_utf8": "Save the file as UTF-8, or leave it: its bytes are kept as they are.",
+    "too_deep": f"Records nested deeper than {MAX_DEPTH} levels are kept as bytes only.",
+    "too_large": "A message holds at most 16 MiB; the record's bytes are kept.",
+    "too_many": f"At most {PLACES_PER_LINE - 1} records can stand on one line.",
+    "blank": "More blank space than a record can carry; it is kept as it is.",
+}
+
+
+@dataclass(slots=True)
+class Cursor:
+    """How far a file has been read: the byte, line and place after the last chunk, and what was met so far.
+
+    ``part`` > 0 stands in the middle of a line too long to hold. ``digest`` is the running SHA-256 of all
+    bytes before ``offset``; ``rest`` is what the file's end holds after it, blank space or (``is_cut``) a
+    record that is cut off.
+    """
+
+    offset: int = 0
+    line: int = 1
+    place: int = 0
+    part: int = 0
+    crlf: bool = False
+    records: int = 0
+    rejected: int = 0
+    rest: bytes = b""
+    is_cut: bool = False
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def consume(self, chunk: bytes, line: int, place: int, part: int = 0) -> None:
+        self.offset += len(chunk)
+        self.digest.update(chunk)
+        self.line, self.place, self.part = line, place, part
+
+    def as_dict(self) -> dict[str, Any]:
+        """What is needed to go on from here, for a checkpoint."""
+        names = ("offset", "line", "place", "part", "crlf", "records", "rejected")
+        return {name: getattr(self, name) for name in names}
+
+
+def read_records(
+    stream: Stream, file_id: FileId, cursor: Cursor, max_record: int
+) -> Iterator[Record | Rejected]:
+    """The records of ``stream``, which stands at ``cursor.offset``, in file order.
+
+    ``cursor`` is moved behind each record before it is yielded. A last line that is cut off is yielded as
+    rejected, but not passed by the cursor, so that a grown file is read from there.
+    """
+    return _LineReader(stream, file_id, cursor, max_record).records()
+
+
+class _LineReader:
+    def __init__(self, stream: Stream, file_id: FileId, cursor: Cursor, max_record: int) -> None:
+        self.stream = stream
+        self.file_id = file_id
+        self.cursor = cursor
+        self.max_record = max_record
+
+    def records(self) -> Iterator[Record | Rejected]:
+        yield from self._rest_of_long_line()
+        cursor, file_id = self.cursor, self.file_id
+        readline, limit = self.stream.readline, self.max_record + 2
+        blank, number = b"", cursor.line
+        while line := readline(limit):
+            if len(line) > self.max_record and line[-1] != NEWLINE:
+                yield from self._long_line(blank, line, number)
+                blank, number = b"", cursor.line
+                continue
+            if cursor.offset == 0 and not blank:
+                cursor.crlf = line.endswith(b"\r\n")
+            if (cursor.place or line.isspace()) and (rest := self._blank_line(blank, line)) is not None:
+                blank, number = rest, number + 1
+                continue
+            value = None if blank or cursor.place else self._plain_value(line)
+            if value is not None:
+                cursor.consume(line, number + (line[-1] == NEWLINE), int(line[-1] != NEWLINE))
+                cursor.records += 1
+                yield Record(file_id, seq_of(number, 0), cursor.offset, len(line), value)
+            else:
+                yield from self._odd_line(blank, line, number)
+            blank, number = b"", number + 1
+        cursor.rest = cursor.rest or blank
+
+    def _plain_value(self, line: bytes) -> dict[str, Any] | None:
+        """The object on a line that is nothing but its own compact encoding; None for every other line."""
+        end = b"\r\n" if self.cursor.crlf else b"\n"
+        body = line.removesuffix(end)
+        if self.cursor.crlf and len(body) == len(line):
+            return None
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        if type(value) is not dict or orjson.dumps(value) != body or reads_as_reference(body):
+            return None
+        if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
+            return None
+        return value
+
+    def _blank_line(self, blank: bytes, line: bytes) -> bytes | None:
+        """Blank space to carry on to the next record, or None where the line is no blank one."""
+        cursor = self.cursor
+        if cursor.place and line in (b"\n", b"\r\n" if cursor.crlf else b"\n"):
+            cursor.consume(line, cursor.line + 1, 0)  # the end of the line that the last record stands on
+            return b""
+        if cursor.place or not line.isspace() or len(blank) + len(line) > MAX_BLANK_BYTES:
+            return None
+        return blank + line
+
+    def _odd_line(self, blank: bytes, line: bytes, number: int) -> Iterator[Record | Rejected]:
+        """The records of a line that takes a closer look."""
+        cursor = self.cursor
+        body = line.removesuffix(b"\n")
+        ended = len(body) < len(line)
+        first = cursor.place
+        found = list(_parse_line(body, at_start=cursor.offset == 0, is_last=not ended))
+        for index, piece in enumerate(found):
+            is_end = index == len(found) - 1
+            raw = (blank if index == 0 else b"") + piece.chunk
+            consumed = raw + (b"\n" if is_end and ended else b"")
+            place = min(first + index, PLACES_PER_LINE - 1)
+            if piece.code == "truncated":
+                cursor.rest, cursor.is_cut = raw, True
+                yield self._rejected(piece.code, piece.reason, raw, seq_of(number, place))
+                return
+            start = cursor.offset
+            cursor.consume(consumed, number + (is_end and ended), 0 if is_end and ended else place + 1)
+            yield self._made(piece, raw, seq_of(number, place), start)
+
+    def _made(self, piece: "_Piece", raw: bytes, seq: int, start: int) -> Record | Rejected:
+        cursor = self.cursor
+        if piece.code:
+            cursor.rejected += 1
+            hint = HINTS[piece.code]
+            return Rejected(self.file_id, seq, start, cursor.offset, piece.code, piece.reason, hint, raw)
+        cursor.records += 1
+        plain = raw_bytes(piece.value) if piece.is_plain else None
+        return Record(self.file_id, seq, cursor.offset, len(raw), piece.value, None if plain == raw else raw)
+
+    def _rejected(self, code: str, reason: str, raw: bytes, seq: int, part: int = 0) -> Rejected:
+        """A rejected chunk that stands at, and is not passed by, the cursor."""
+        if part == 0:
+            self.cursor.rejected += 1
+        start = self.cursor.offset
+        return Rejected(self.file_id, seq, start, start + len(raw), code, reason, HINTS[code], raw, part)
+
+    def _long_line(self, blank: bytes, start: bytes, number: int) -> Iterator[Rejected]:
+        """A line longer than a message may be: kept in pieces, one after the other, never held whole."""
+        held = blank + start
+        self.cursor.line = number
+        for at in range(0, len(held), PIECE_BYTES):
+            yield self._long_piece(held[at : at + PIECE_BYTES])
+        yield from self._rest_of_long_line()
+
+    def _rest_of_long_line(self) -> Iterator[Rejected]:
+        while self.cursor.part and (piece := self.stream.readline(PIECE_BYTES)):
+            body = piece.removesuffix(b"\n")
+            if body:
+                yield self._long_piece(body)
+            if len(body) < len(piece):
+                self.cursor.consume(b"\n", self.cursor.line + 1, 0)
+        if self.cursor.part:
+            self.cursor.part, self.cursor.place = 0, 1  # the file ends with this line
+
+    def _long_piece(self, body: bytes) -> Rejected:
+        cursor = self.cursor
+        reason = f"the line is longer than {self.max_record:,} bytes"
+        piece = self._rejected("too_large", reason, body, seq_of(cursor.line, cursor.place), cursor.part)
+        cursor.consume(body, cursor.line, cursor.place, cursor.part + 1)
+        return piece
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A part of a line: an object, or what is wrong with it."""
+
+    chunk: bytes
+    value: Any = None
+    code: str = ""
+    reason: str = ""
+    is_plain: bool = False
+
+
+class _RefusedConstantError(ValueError):
+    """NaN or Infinity, which JSON does not know."""
+
+
+def _refuse_constant(name: str) -> Any:
+    raise _RefusedConstantError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def reads_as_reference(body: bytes) -> bool:
+    """Whether MongoDB drivers would read a part of it as a reference to another document."""
+    return b'"$ref"' in body and b'"$id"' in body
+
+
+def _parse_line(body: bytes, *, at_start: bool, is_last: bool) -> Iterator[_Piece]:
+    """Split a line into its objects and its unreadable rest, which together are the whole line."""
+    skip = len(BOM) if at_start and body.startswith(BOM) else 0
+    try:
+        text = body[skip:].decode()
+    except UnicodeDecodeError as error:
+        yield _Piece(
+            body, code="invalid_utf8", reason=f"byte {skip + error.start + 1} of the line is not UTF-8"
+        )
+        return
+    if text.lstrip().startswith("//"):
+        yield _Piece(body, code="comment", reason="a comment, not a record")
+        return
+    yield from _parse_text(body, text, skip, is_last=is_last)
+
+
+def _parse_text(body: bytes, text: str, done: int, *, is_last: bool) -> Iterator[_Piece]:
+    """The pieces of ``text``, before which ``done`` bytes of ``body`` stand; none leaves a gap."""
+    at, begin, place = 0, 0, 0
+    while rest := text[at:].strip():
+        if place == PLACES_PER_LINE - 1:
+            yield _Piece(body[begin:], code="too_many", reason=f"more than {place:,} records on one line")
+            return
+        try:
+            value, end = _DECODER.raw_decode(text, at + len(text[at:]) - len(text[at:].lstrip()))
+        except (ValueError, RecursionError) as error:
+            yield _unreadable(body[begin:], rest, error, is_last=is_last)
+            return
+        done += len(text[at:end].encode("utf-8"))
+        stop = len(body) if not text[end:].strip() else done
+        yield _judged(body[begin:stop], value)
+        at, begin, place = end, stop, place + 1
+    if place == 0:
+        yield _Piece(body, code="blank", reason="nothing but blank space")
+
+
+def _unreadable(chunk: bytes, rest: str, error: Exception, *, is_last: bool) -> _Piece:
+    if isinstance(error, RecursionError):
+        return _Piece(chunk, code="too_deep", reason=f"nested deeper than {MAX_DEPTH} levels")
+    if is_last and rest.startswith("{") and _is_cut_off(error, rest):
+        return _Piece(chunk, code="truncated", reason="the file ends before the record does")
+    reason = (
+        f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else str(error)
+    )
+    return _Piece(chunk, code="not_json", reason=reason)
+
+
+def _is_cut_off(error: Exception, rest: str) -> bool:
+    """Whether reading failed at the very end of the text, or in a string that has no end."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return (
+        error.msg.startswith("Unterminated string")
+        or error.pos >= len(error.doc.rstrip())
+        or rest[-1] in ",:{["
+    )
+
+
+def _judged(chunk: bytes, value: Any) -> _Piece:
+    if not isinstance(value, dict):
+        return _Piece(chunk, code="not_an_object", reason=f"a JSON {_kind(value)}, not an object")
+    if is_too_deep(value):
+        return _Piece(chunk, code="too_deep", reason=f"nested deeper than {MAX_DEPTH} levels")
+    return _Piece(chunk, value, is_plain=_is_exact(value) and not reads_as_reference(chunk))
+
+
+def _is_exact(value: dict[str, Any]) -> bool:
+    """Whether the compact encoder can write it at all (it refuses lone surrogates and huge integers)."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _kind(value: Any) -> str:
+    names = {list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")

@@ -1,0 +1,80 @@
+"""Knowing a file again: the same file, a copy of one, one that has grown, or a new one."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from archive import files
+from archive.files import SourceFile
+from imports.readers.sources import Entry
+
+HASH_BLOCK = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Recognised:
+    """What a file is to the archive.
+
+    ``is_whole``: all of it is held and need not be read. Otherwise ``known_until`` is the byte up to which
+    it is held, and ``digest`` is set where reading may begin there instead of at the start.
+    """
+
+    file: SourceFile
+    known_until: int = 0
+    is_whole: bool = False
+    digest: Any = None
+
+
+def recognise(entry: Entry, path: str, source: str, job_id: str) -> Recognised:
+    """Find the file in the archive or make a new one at ``path``; a copy is remembered as such.
+
+    Reads the file once more to hash it, but only where one of its name or size is held.
+    """
+    named = files.files_at(path)
+    sized = files.complete_files_of_size(entry.size)
+    if not named and not sized:
+        return Recognised(files.create_file(path, source))
+    hashes = _hashes_at(entry, {each.held_size for each in named} | {entry.size})
+    for each in [*named, *sized]:
+        if _is_same(each, entry.size, hashes):
+            files.add_copy(each.id, path, job_id)
+            return Recognised(each, each.held_size, is_whole=each.can_skip)
+    grown = [each for each in named if _is_beginning(each, hashes)]
+    if not grown:
+        return Recognised(files.create_file(path, source))
+    best = max(grown, key=lambda each: each.held_size)
+    return Recognised(best, best.held_size, digest=hashes[best.held_size] if best.can_skip else None)
+
+
+def _is_same(file: SourceFile, size: int, hashes: dict[int, Any]) -> bool:
+    return file.complete and file.size == size in hashes and file.sha256 == hashes[size].hexdigest()
+
+
+def _is_beginning(file: SourceFile, hashes: dict[int, Any]) -> bool:
+    if file.held_size == 0:
+        return not file.complete
+    digest = hashes.get(file.held_size)
+    return digest is not None and digest.hexdigest() == file.held_sha256
+
+
+def _hashes_at(entry: Entry, sizes: set[int]) -> dict[int, Any]:
+    """The running SHA-256 at each of these sizes that the file has."""
+    found: dict[int, Any] = {}
+    digest = hashlib.sha256()
+    stream = entry.open()
+    try:
+        at = 0
+        for size in sorted(sizes):
+            while at < size and (block := stream.read(min(HASH_BLOCK, size - at))):
+                digest.update(block)
+                at += len(block)
+            if at == size:
+                found[size] = digest.copy()
+    finally:
+        stream.close()
+    return found
+
+
+def hash_until(entry: Entry, size: int) -> Any | None:
+    """The running SHA-256 of the first ``size`` bytes, or None where the file is shorter."""
+    return _hashes_at(entry, {size}).get(size)
