@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -12,12 +12,17 @@ from exports.models import Artifact, ExportJob
 from jobs.admin import JobAdmin
 from jobs.wording import human_bytes
 
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Artifact]
+else:
+    ModelAdmin = admin.ModelAdmin
+
 
 @admin.register(ExportJob)
 class ExportJobAdmin(JobAdmin):
     """An export job."""
 
-    extra_fields: ClassVar[tuple[str, ...]] = ("format", "filter", "artifact")
+    extra_fields = ("format", "filter", "artifact")
 
     def cancel_job(self, job: Any) -> None:
         """Nothing of a cancelled export stays."""
@@ -29,7 +34,7 @@ class ExportJobAdmin(JobAdmin):
 
 
 @admin.register(Artifact)
-class ArtifactAdmin(admin.ModelAdmin[Artifact]):
+class ArtifactAdmin(ModelAdmin):
     """A finished file. Nothing of it can be changed by hand."""
 
     list_display: ClassVar[Any] = (

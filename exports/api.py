@@ -21,7 +21,7 @@ from exports import artifacts, services
 from exports.filters import BadFilter
 from exports.models import ExportJob
 from exports.serializers import ExportCreateSerializer, ExportJobSerializer, FormatSerializer
-from jobs.api import IdempotentCreateMixin, JobViewSet
+from jobs.api import KEY_PARAMETER, IdempotentCreateMixin, JobViewSet
 
 FIELDS = ("format", "filter")
 
@@ -41,9 +41,8 @@ class AnyAccept(BaseContentNegotiation):
 class CreateExport:
     """The plain part of ``create``, which the mixin makes safe to repeat."""
 
-    @extend_schema(request=ExportCreateSerializer, responses={202: ExportJobSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Begin an export. The answer is the job; ``Location`` is where to watch it."""
+        """Check what is asked, make the job."""
         asked = _asked(request.data)
         job = services.create_export(
             request.user, format=asked.get("format", ""), asked=asked.get("filter") or {}
@@ -64,6 +63,15 @@ class ExportViewSet(IdempotentCreateMixin, CreateExport, JobViewSet):
     def get_queryset(self) -> QuerySet[Any]:
         """With their artifacts, in one query."""
         return super().get_queryset().select_related("artifact")
+
+    @extend_schema(
+        request=ExportCreateSerializer,
+        responses={202: ExportJobSerializer},
+        parameters=[KEY_PARAMETER],
+    )
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Begin an export. The answer is the job; ``Location`` is where to watch it."""
+        return super().create(request, *args, **kwargs)
 
     def cancel_job(self, job: Any) -> None:
         """Nothing of a cancelled export stays."""

@@ -10,6 +10,7 @@ from typing import Any
 from archive.reader import MessageFilter
 
 from archive import files, reader, sessions
+from archive.files import SourceFile
 
 BATCH_SIZE = 200
 """Documents a fetch: larger wire batches cost time and memory (16 MB each at worst)."""
@@ -78,7 +79,7 @@ class ArchiveMaterial:
         """The sessions that the filter can touch."""
         return sessions.find_sessions(self.filter)
 
-    def files(self) -> Iterator[files.SourceFile]:
+    def files(self) -> Iterator[SourceFile]:
         """The original files, with what is known of their copies noted."""
         self.session_count = sum(1 for _ in self.sessions())
         for file in files.find_files(self.filter):
@@ -88,7 +89,7 @@ class ArchiveMaterial:
             self.file_count += 1
             self.message_count += file.records
 
-    def chunks(self, file: files.SourceFile) -> Iterator[bytes]:
+    def chunks(self, file: SourceFile) -> Iterator[bytes]:
         """The bytes of the file as it was when this export saw it, checked against its hash.
 
         A transcript that grows meanwhile is cut at the size it had; the rest is the next export's.
@@ -104,7 +105,7 @@ class ArchiveMaterial:
                 break
         self._check(file, left, digest.hexdigest())
 
-    def _check(self, file: files.SourceFile, missing: int, sha256: str) -> None:
+    def _check(self, file: SourceFile, missing: int, sha256: str) -> None:
         if missing or (file.sha256 and sha256 != file.sha256):
             self.damaged.add({"path": file.path, "missingBytes": missing, "sha256": sha256})
 

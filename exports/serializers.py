@@ -18,7 +18,9 @@ class ExportFilterSerializer(serializers.Serializer[Any]):
 
     project = serializers.ListField(child=serializers.CharField(), required=False)
     session = serializers.ListField(child=serializers.CharField(), required=False)
-    source = serializers.ListField(child=serializers.CharField(), required=False)
+    source = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.CharField(), required=False
+    )
     model = serializers.ListField(child=serializers.CharField(), required=False)
     since = serializers.DateTimeField(required=False, help_text="The first moment exported.")
     until = serializers.DateTimeField(required=False, help_text="The first moment not exported.")
@@ -35,7 +37,7 @@ class FormatSerializer(serializers.Serializer[Any]):
     """One export format, with what it loses."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     description = serializers.CharField()
     extension = serializers.CharField()
     mediaType = serializers.CharField()  # noqa: N815
@@ -77,7 +79,7 @@ class ExportJobSerializer(JobSerializer):
     filter = serializers.DictField()
     artifact = ArtifactSerializer(allow_null=True)
 
-    def extra(self, job: ExportJob) -> dict[str, Any]:
+    def more(self, job: ExportJob) -> dict[str, Any]:
         """The format, the filter as it was understood, the artifact."""
         artifact = getattr(job, "artifact", None)
         return {

@@ -1,0 +1,279 @@
+"""Exports of a real archive: complete, exact, and never half there."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archive.errors import BadInput, Conflict
+from exports import material, services
+from exports.artifacts import expire_artifacts, sweep_strays
+from exports.models import Artifact, ExportJob
+from exports.services import create_export, run_export
+from jobs.claims import NotClaimed
+from jobs.models import JobState
+from jobs.runner import reap, request_cancel
+from tests.exports.seed import ONE, TWO, seed, small_tree
+
+Export = Callable[..., ExportJob]
+
+
+def data_of(job: ExportJob) -> bytes:
+    return job.artifact.path.read_bytes()
+
+
+def conversations(job: ExportJob) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(data_of(job))["conversations"]
+    return found
+
+
+def test_claude_code_gives_back_every_byte(tree: dict[str, bytes], export: Export) -> None:
+    job = export("claude-code")
+    with zipfile.ZipFile(io.BytesIO(data_of(job))) as found:
+        assert {name: found.read(name) for name in found.namelist()} == tree
+    assert job.state == JobState.COMPLETED
+    assert job.counts == {"messages": 7, "sessions": 2, "files": 3}
+    assert job.artifact.manifest["damagedCount"] == 0
+
+
+def test_json_holds_every_conversation(tree: dict[str, bytes], export: Export) -> None:
+    job = export("json")
+    found = conversations(job)
+    assert [each["id"] for each in found] == [ONE, TWO]
+    assert [each["exportedMessages"] for each in found] == [4, 3]
+    assert job.counts == {"messages": 7, "sessions": 2}
+    assert found[0]["messages"][0]["content"] == "saluton 1 ☃"
+    assert found[1]["messages"][2]["record"]["n"] == 150.0
+    assert "raw" in found[1]["messages"][2], "1.50E+2 is not how 150.0 is written"
+    assert json.loads(data_of(job))["format"] == "claudelens/1"
+
+
+def test_jsonl_holds_every_message(tree: dict[str, bytes], export: Export) -> None:
+    job = export("jsonl")
+    lines = [json.loads(line) for line in data_of(job).splitlines()]
+    originals = {json.loads(line)["uuid"] for data in tree.values() for line in data.split(b"\n") if line.startswith(b'{"')}
+    assert {line["uuid"] for line in lines} == originals
+    assert len(lines) == 7
+
+
+def test_the_artifact_says_what_it_is(tree: dict[str, bytes], export: Export) -> None:
+    job = export("json", since="2025-03-01")
+    artifact = job.artifact
+    assert artifact.bytes == artifact.path.stat().st_size
+    assert artifact.sha256 == sha256(data_of(job)).hexdigest() == artifact.manifest["sha256"]
+    assert (artifact.messages, artifact.sessions) == (7, 2)
+    assert artifact.filename.startswith("claudelens-json-")
+    assert artifact.manifest["filter"] == job.filter
+    assert artifact.manifest["loses"]
+    assert not artifact.manifest["empty"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"session": ONE}, {ONE: 4}),
+        ({"session": [ONE, TWO]}, {ONE: 4, TWO: 3}),
+        ({"session": "nowhere"}, {}),
+        ({"model": "claude-opus-4-20250514"}, {TWO: 1}),
+        ({"source": "claude-code"}, {ONE: 4, TWO: 3}),
+        ({"source": "claude-ai"}, {}),
+        ({"since": "2025-03-04"}, {ONE: 2, TWO: 1}),
+        ({"since": "2025-03-04T12:00:00.123Z", "until": "2025-03-04T12:00:00.124Z"}, {TWO: 1}),
+        ({"until": "2025-03-02"}, {}),
+        ({"project": "/home/ana/app"}, {ONE: 4, TWO: 3}),
+        ({"project": "app", "session": TWO}, {TWO: 3}),
+    ],
+)
+def test_filters_let_through_what_they_say(
+    tree: dict[str, bytes], export: Export, asked: dict[str, Any], expected: dict[str, int]
+) -> None:
+    found = conversations(export("json", **asked))
+    assert {each["id"]: len(each["messages"]) for each in found} == expected
+    assert services.count_matching(asked) == sum(expected.values())
+
+
+def test_a_filter_of_claude_code_chooses_whole_files(tree: dict[str, bytes], export: Export) -> None:
+    job = export("claude-code", model="claude-opus-4-20250514")
+    with zipfile.ZipFile(io.BytesIO(data_of(job))) as found:
+        assert {name: found.read(name) for name in found.namelist()} == {
+            name: data for name, data in tree.items() if TWO in name
+        }
+
+
+@pytest.mark.parametrize("name", ["claude-code", "json", "jsonl"])
+def test_an_export_of_nothing_completes_and_says_so(export: Export, name: str) -> None:
+    job = export(name)
+    assert job.state == JobState.COMPLETED
+    assert job.artifact.manifest["empty"]
+    assert "empty" in job.log_lines().get().text
+
+
+def test_an_unknown_project_is_refused_by_name(tree: dict[str, bytes], people: Any, artifacts_dir: Path) -> None:
+    with pytest.raises(BadInput, match="project: there is no project 'nope'"):
+        create_export(people.alice, format="json", asked={"project": "nope"})
+
+
+def test_an_unknown_format_is_refused_with_those_there_are(people: Any, artifacts_dir: Path) -> None:
+    with pytest.raises(BadInput) as refused:
+        create_export(people.alice, format="pdf", asked={})
+    assert "claude-code" in refused.value.hint
+
+
+class TestInterrupted:
+    def stopped_after(self, monkeypatch: pytest.MonkeyPatch, count: int, stop: Callable[[], None]) -> None:
+        """Let ``stop`` happen when so many messages have been read."""
+        real = material.reader.scan_messages
+
+        def scan(*args: Any, **kwargs: Any) -> Any:
+            for number, message in enumerate(real(*args, **kwargs)):
+                if number == count:
+                    stop()
+                yield message
+
+        monkeypatch.setattr(material.reader, "scan_messages", scan)
+        # One message a chunk, so that the export is stopped between any two of them.
+        monkeypatch.setattr("exports.renderers.jsonl.gather", lambda pieces: pieces)
+
+    def test_a_killed_export_starts_again_by_itself(
+        self, tree: dict[str, bytes], people: Any, artifacts_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def power_cut() -> None:
+            raise SystemExit  # the one way out that leaves the job to be taken up again
+
+        job = create_export(people.alice, format="jsonl", asked={})
+        with monkeypatch.context() as patch:
+            self.stopped_after(patch, 3, power_cut)
+            with pytest.raises(SystemExit):
+                run_export(job)
+        (artifacts_dir / f".{job.pk}-1.jsonl.{job.pk}-1.part").write_bytes(b"half")
+        job.refresh_from_db()
+        assert job.state == JobState.QUEUED
+        assert not Artifact.objects.exists()
+        reap()
+        run_export(job)
+        job.refresh_from_db()
+        assert job.state == JobState.COMPLETED
+        assert len(data_of(job).splitlines()) == 7
+        assert [path.name for path in artifacts_dir.iterdir()] == [job.artifact.storage_name]
+
+    def test_a_cancelled_export_leaves_nothing(
+        self, tree: dict[str, bytes], people: Any, artifacts_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job = create_export(people.alice, format="jsonl", asked={})
+        self.stopped_after(monkeypatch, 3, lambda: request_cancel(ExportJob.objects.get(pk=job.pk)))
+        monkeypatch.setattr("jobs.progress.SNAPSHOT_SECONDS", 0)
+        run_export(job)
+        job.refresh_from_db()
+        assert job.state == JobState.CANCELLED
+        assert list(artifacts_dir.iterdir()) == []
+        assert not Artifact.objects.exists()
+
+    def test_a_cancelled_export_can_be_retried(
+        self, tree: dict[str, bytes], people: Any, artifacts_dir: Path
+    ) -> None:
+        job = create_export(people.alice, format="json", asked={})
+        services.cancel_export(job)
+        with pytest.raises(NotClaimed):
+            run_export(job)
+        services.retry_export(job)
+        run_export(job)
+        job.refresh_from_db()
+        assert job.state == JobState.COMPLETED
+
+    def test_an_overtaken_try_changes_nothing(
+        self, tree: dict[str, bytes], people: Any, artifacts_dir: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two workers hold the same job, each believing that it is the only one."""
+        job = create_export(people.alice, format="jsonl", asked={})
+
+        def overtake() -> None:
+            ExportJob.objects.filter(pk=job.pk).update(lease_until=None)
+            with monkeypatch.context() as patch:
+                patch.undo()
+                run_export(ExportJob.objects.get(pk=job.pk))
+
+        self.stopped_after(monkeypatch, 5, overtake)
+        run_export(job)
+        job.refresh_from_db()
+        assert job.state == JobState.COMPLETED
+        assert job.token == 2
+        assert job.artifact.storage_name.startswith(f"{job.pk}-2")
+        assert [path.name for path in artifacts_dir.iterdir()] == [job.artifact.storage_name]
+
+    def test_a_finished_export_is_not_run_again(self, tree: dict[str, bytes], export: Export) -> None:
+        job = export("json")
+        with pytest.raises(NotClaimed):
+            run_export(job)
+        with pytest.raises(Conflict):
+            services.retry_export(job)
+
+
+class TestDamage:
+    def test_a_file_that_does_not_come_out_as_it_went_in_is_named(
+        self, tree: dict[str, bytes], export: Export, archive_db: Any
+    ) -> None:
+        archive_db["source_files"].update_one({"path": {"$regex": TWO}}, {"$set": {"sha256": "0" * 64}})
+        job = export("claude-code")
+        assert job.state == JobState.COMPLETED_WITH_ERRORS
+        assert [each["path"] for each in job.artifact.manifest["damaged"]] == [path for path in tree if TWO in path]
+
+    def test_a_file_that_grew_meanwhile_is_exported_as_it_was(
+        self, tree: dict[str, bytes], people: Any, export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = next(path for path in tree if path.endswith(f"{ONE}.jsonl"))
+        real = material.files.find_files
+
+        def find_then_grow(wanted: Any) -> Any:
+            found = list(real(wanted))
+            monkeypatch.setattr(material.files, "find_files", real)
+            seed(people.alice, tmp_path, {path: tree[path] + tree[path].splitlines()[0].replace(b"-0001", b"-0099") + b"\n"})
+            return iter(found)
+
+        monkeypatch.setattr(services, "_announce_totals", lambda *_: None)
+        monkeypatch.setattr(material.files, "find_files", find_then_grow)
+        job = export("claude-code")
+        with zipfile.ZipFile(io.BytesIO(data_of(job))) as found:
+            assert found.read(path) == tree[path]
+        assert job.state == JobState.COMPLETED
+
+
+class TestExpiry:
+    def test_an_expired_artifact_loses_its_bytes_and_stays_on_record(self, tree: dict[str, bytes], export: Export) -> None:
+        kept, old = export("json"), export("jsonl")
+        Artifact.objects.filter(job=old).update(expires_at="2020-01-01T00:00:00Z")
+        assert expire_artifacts() == 1
+        assert expire_artifacts() == 0
+        old.artifact.refresh_from_db()
+        assert old.artifact.state == "expired"
+        assert not old.artifact.path.exists()
+        assert kept.artifact.path.exists()
+
+    def test_strays_are_swept_when_they_are_old(self, export: Export, artifacts_dir: Path) -> None:
+        import os
+
+        kept = export("json")
+        for name in ("old.part", "new.part"):
+            (artifacts_dir / name).write_bytes(b"")
+        for path in (artifacts_dir / "old.part", kept.artifact.path):
+            os.utime(path, (1, 1))
+        assert sweep_strays() == 1
+        assert {path.name for path in artifacts_dir.iterdir()} == {"new.part", kept.artifact.storage_name}
+
+
+def test_export_wipe_import_export_gives_the_same_bytes(
+    tree: dict[str, bytes], export: Export, archive_db: Any, people: Any, tmp_path: Path
+) -> None:
+    first = data_of(export("claude-code"))
+    for name in archive_db.list_collection_names():
+        archive_db[name].delete_many({})
+    with zipfile.ZipFile(io.BytesIO(first)) as found:
+        seed(people.alice, tmp_path, {name: found.read(name) for name in found.namelist()})
+    assert data_of(export("claude-code")) == first
+    assert small_tree() == tree
