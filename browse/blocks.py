@@ -83,9 +83,7 @@ def content_of(message: Mapping[str, Any]) -> list[Any]:
 def blocks_of(message: Mapping[str, Any], tools: Mapping[str, str]) -> tuple[Block, ...]:
     """The message's blocks in order. ``tools`` names the tool of a call's id, for results."""
     numbers = count()
-    made = [
-        block for item in content_of(message) for block in _blocks(item, message, tools, numbers)
-    ]
+    made = [block for item in content_of(message) for block in _blocks(item, message, tools, numbers)]
     made += [_attachment(item) for item in _attachments(message)]
     key = hex_id(message)
     return tuple(replace(block, message=key) for block in made)
@@ -167,9 +165,7 @@ def _input_pieces(given: Any) -> tuple[Piece, ...]:
     return tuple(cut(as_text(value), str(key)) for key, value in given.items())
 
 
-def _tool_result(
-    item: Mapping[str, Any], tools: Mapping[str, str], numbers: Iterator[int]
-) -> Block:
+def _tool_result(item: Mapping[str, Any], tools: Mapping[str, str], numbers: Iterator[int]) -> Block:
     content = item.get("content")
     parts = content if isinstance(content, list) else [content] if content else []
     images = tuple(next(numbers) for part in parts if is_image(part))
@@ -228,6 +224,4 @@ def _attachments(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _attachment(item: Mapping[str, Any]) -> Block:
     text = as_text(item.get("extracted_content") or "")
     name = str(item.get("file_name") or item.get("file_uuid") or "file")
-    return Block(
-        "file", name, "" if text else "not in the export", pieces=(cut(text),) if text else ()
-    )
+    return Block("file", name, "" if text else "not in the export", pieces=(cut(text),) if text else ())

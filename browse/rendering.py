@@ -33,6 +33,8 @@ class Entry:
     quiet: bool = False
     failed: bool = False
     lines: tuple[str, ...] = ()
+    file: str = ""
+    heading: str = ""
 
 
 def entries_of(messages: Iterable[Line]) -> list[Entry]:
@@ -61,7 +63,7 @@ def _group_key(numbered: tuple[int, Line]) -> tuple[Any, ...]:
     call = line.get("apiMessageId")
     if line.get("type") != "assistant" or not call:
         return ("line", number)
-    return ("call", call, bool(line.get("isSidechain")), line.get("agentId"))
+    return ("call", call, bool(line.get("isSidechain")), line.get("agentId"), line.get("fileId"))
 
 
 def _entry(group: list[tuple[int, Line]], tools: Mapping[str, str]) -> Entry:
@@ -75,6 +77,7 @@ def _entry(group: list[tuple[int, Line]], tools: Mapping[str, str]) -> Entry:
         side=bool(first.get("isSidechain") or first.get("agentId")),
         marks=(*entry.marks, *_marks(first)),
         lines=tuple(hex_id(line) for line in lines),
+        file=str(first.get("fileId") or ""),
     )
 
 

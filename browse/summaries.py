@@ -71,8 +71,7 @@ def project_names(projects: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     listed = list(projects)
     times = Counter(project.get("name") for project in listed)
     return {
-        str(project["_id"]): _name(project, is_shared=times[project.get("name")] > 1)
-        for project in listed
+        str(project["_id"]): _name(project, is_shared=times[project.get("name")] > 1) for project in listed
     }
 
 

@@ -58,9 +58,7 @@ def lasted(started: datetime | None, ended: datetime | None) -> str:
         amount, seconds = divmod(seconds, length)
         parts.append((amount, unit))
     first = next((i for i, (amount, _) in enumerate(parts) if amount), len(parts) - 1)
-    return (
-        " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount) or "0 s"
-    )
+    return " ".join(f"{amount} {unit}" for amount, unit in parts[first : first + 2] if amount) or "0 s"
 
 
 FORMATS = {"": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d", "clock": "%H:%M:%S"}
