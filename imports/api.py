@@ -19,7 +19,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from archive.errors import BadInput
-from imports import rejects, services, tus, uploads
+from imports import outcomes, services, tus, uploads
 from imports.models import ImportJob, Upload
 from imports.parts import Checksum, ChecksumMismatch, OffsetConflict, Part, append_part
 from imports.serializers import (
@@ -257,7 +257,7 @@ class ImportViewSet(IdempotentCreateMixin, CreateImportMixin, JobViewSet):
         """The records that were not taken in, each with its place, the reason and what to do."""
         job = self.get_object()
         limit = _asked_limit(request)
-        page = rejects.rejected_page(job, request.query_params.get("cursor"), limit)
+        page = outcomes.rejected_page(job, request.query_params.get("cursor"), limit)
         following = _with_cursor(request, page.next) if page.next else None
         results = RejectedRecordSerializer(page.items, many=True).data
         return Response({"next": following, "byCode": page.by_code, "results": results})

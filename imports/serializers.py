@@ -82,7 +82,7 @@ class ImportJobSerializer(JobSerializer):
     sessions = serializers.IntegerField()
     importedBefore = EarlierImportSerializer(allow_null=True)  # noqa: N815
 
-    def extra(self, job: ImportJob) -> dict[str, Any]:
+    def more(self, job: ImportJob) -> dict[str, Any]:
         """The files by the names they were given; where they lie on the server is not told."""
         files = [{name: source.get(name) for name in TOLD_OF_A_FILE} for source in job.sources]
         earlier = services.earlier_import(job)

@@ -27,6 +27,7 @@ UNREADABLE = {
     "zstandard": "is packed with zstandard: unpack it first",
 }
 USER_OPTIONS = ("reject_percent",)
+REJECT_GRACE = 1000
 COUNTED = ("inserted", "duplicates", "updated", "skipped", "rejected")
 
 
@@ -42,14 +43,14 @@ def create_import(
     :raises BadInput: nothing chosen, an upload that is incomplete or no text, unknown option
     :raises Conflict: the same content is being imported right now, or an upload was used already
     """
-    import_options(options or {})
+    checked = check_options(options or {})
     found = [find_upload(owner, key) for key in dict.fromkeys(map(str, uploads))]
     for upload in found:
         check_importable(upload)
     chosen = [*(upload.as_source() for upload in found), *map(dict, sources)]
     if not chosen:
         raise BadInput("No file was chosen.", hint="Choose at least one.", code="nothing_chosen")
-    job = ImportJob(owner=owner, sources=chosen, parameters={"options": dict(options or {})})
+    job = ImportJob(owner=owner, sources=chosen, parameters={"options": checked})
     job.file_hash = content_hash(chosen)
     job.bytes_total = job.bytes_given
     _save_once(job, found)
@@ -70,8 +71,11 @@ def import_form_files(owner: Any, files: Sequence[Any]) -> ImportJob:
         raise
 
 
-def import_options(given: Mapping[str, Any]) -> ImportOptions:
-    """The pipeline's options: the site's settings, and what the user may choose on top.
+def check_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an import, whole: what was given, else the site's settings.
+
+    ``reject_percent``: more than this share of rejected records ends the import as failed, once a
+    thousand were rejected.
 
     :raises BadInput: an option that there is not, or a value that it does not take
     """
@@ -89,9 +93,7 @@ def import_options(given: Mapping[str, Any]) -> ImportOptions:
             hint="Give a number from 0 to 100: how many percent of the records may be rejected.",
             code="bad_option",
         )
-    return ImportOptions(
-        max_record=settings.CLAUDELENS_MAX_RECORD_BYTES, reject_percent=float(percent)
-    )
+    return {"reject_percent": percent}
 
 
 def check_importable(upload: Upload) -> None:
@@ -133,9 +135,7 @@ def _save_once(job: ImportJob, uploads: Sequence[Upload]) -> None:
 
 
 def _take(job: ImportJob, uploads: Sequence[Upload]) -> None:
-    waiting = Upload.objects.filter(
-        pk__in=[upload.pk for upload in uploads], state=UploadState.COMPLETE
-    )
+    waiting = Upload.objects.filter(pk__in=[upload.pk for upload in uploads], state=UploadState.COMPLETE)
     if waiting.update(state=UploadState.USED, job=job) != len(uploads):
         raise Conflict("One of the uploads was given to another import.", code="upload_used")
 
@@ -165,7 +165,7 @@ def run_import(job: ImportJob, reporter: Any = None) -> None:
 
 def _pull(job: ImportJob, progress: Progress) -> Step | None:
     sources = [Source(each["path"], each["name"] if each["upload"] else "") for each in job.sources]
-    options = import_options(job.parameters.get("options", {}))
+    options = ImportOptions(max_record=settings.CLAUDELENS_MAX_RECORD_BYTES)
     steps = import_batches(
         sources, job_id=str(job.pk), token=progress.token, options=options, log=progress.log
     )
@@ -174,7 +174,20 @@ def _pull(job: ImportJob, progress: Progress) -> Step | None:
         if last.phase != job.phase or last.bytes_total != job.bytes_total:
             progress.phase(last.phase, bytes_total=last.bytes_total)
         progress.advance(last)
+        _check_rejected(last, job.parameters["options"]["reject_percent"])
     return last
+
+
+def _check_rejected(step: Step, percent: float) -> None:
+    """Stop before a file of another kind, or a damaged one, fills the list of rejected records."""
+    seen, rejected = step.counts["seen"], step.counts["rejected"]
+    if rejected >= REJECT_GRACE and rejected * 100 > seen * percent:
+        raise BadInput(
+            f"{rejected:,} of {seen:,} records were rejected, more than {percent:g} percent.",
+            hint="Look at the reasons below. To import the rest all the same, send the files "
+            "again with the option reject_percent=100.",
+            code="too_many_rejected",
+        )
 
 
 def _check_sources(job: ImportJob) -> None:
@@ -193,7 +206,7 @@ def _end(job: ImportJob, progress: Progress, last: Step | None) -> None:
     if last is None:
         return
     counts = last.counts
-    told = sum(counts[name] for name in COUNTED)
+    told = sum(counts.get(name, 0) for name in COUNTED)
     if counts["seen"] != told:
         raise AssertionError(f"{counts['seen']} records seen but {told} accounted for: {counts}")
     ImportJob.objects.filter(pk=job.pk, token=progress.token).update(
@@ -223,11 +236,7 @@ def retry_import(job: ImportJob) -> None:
 
     :raises Conflict: it is no such job, or the same content is being imported by another
     """
-    try:
-        with transaction.atomic():
-            runner.retry(job)
-    except IntegrityError as error:
-        raise _already_running(job) from error
+    runner.retry(job)
 
 
 def earlier_import(job: ImportJob) -> ImportJob | None:

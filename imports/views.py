@@ -18,10 +18,9 @@ from archive.errors import ArchiveError
 from imports import services, uploads
 from imports.models import ImportJob, Upload
 from imports.naming import ACCEPTED_EXTENSIONS, ACCEPTED_WORDS
-from imports.rejects import rejected_by_cause
+from imports.outcomes import FILES_SHOWN, files_of, rejected_by_cause
 
 PAGE_SIZE = 50
-FILES_SHOWN = 200
 LOG_LINES_SHOWN = 200
 
 
@@ -94,10 +93,11 @@ def _ids(given: list[str]) -> list[UUID]:
 def import_detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """One import: how far it is, what came of each record, which were rejected and why."""
     job = _job_or_404(request, job_id)
+    files = files_of(job)
     context = {
         "job": job,
-        "files": job.sources[:FILES_SHOWN],
-        "files_more": max(0, len(job.sources) - FILES_SHOWN),
+        "files": files,
+        "is_cut_off": len(files) == FILES_SHOWN,
         "causes": rejected_by_cause(job),
         "earlier": services.earlier_import(job),
         "log_lines": job.log_lines()[:LOG_LINES_SHOWN],

@@ -1,16 +1,50 @@
-"""The rejected records of an import, grouped by why, as pages and the API show them."""
+"""What became of an import's files and records, as pages and the API show it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from archive import rejected
+from archive import import_reports, rejected
 from imports.models import ImportJob
 
 SHOWN_PER_CAUSE = 20
 SAMPLE_CHARACTERS = 300
 READ_AT_MOST = 500
+
+
+FILES_SHOWN = 200
+FILE_STATES = {
+    "": "waiting",
+    "reading": "being read",
+    "done": "read",
+    "held": "was held already",
+    "copy": "a copy of a file that was held already",
+    "refused": "refused",
+}
+
+
+def files_of(job: ImportJob) -> list[dict[str, Any]]:
+    """The first files with what became of each; as they were given, before it began."""
+    reports = import_reports.list_files(str(job.pk), FILES_SHOWN)
+    if not reports:
+        return [_file(each | {"path": each["name"]}) for each in job.sources[:FILES_SHOWN]]
+    return [_file(report) for report in reports]
+
+
+def _file(report: dict[str, Any]) -> dict[str, Any]:
+    state = report.get("state", "")
+    told = ("bytes", "code", "reason", "hint", "explanation")
+    counts = report.get("counts") or {}
+    return {
+        "name": report["path"],
+        "state": state,
+        "stateLabel": FILE_STATES.get(state, state),
+        "as": report.get("as", ""),
+        "seen": counts.get("seen"),
+        "inserted": counts.get("inserted"),
+        **{name: report.get(name) for name in told},
+    }
 
 
 @dataclass
