@@ -81,13 +81,17 @@ class ArchiveMaterial:
 
     def files(self) -> Iterator[SourceFile]:
         """The original files, with what is known of their copies noted."""
-        self.session_count = sum(1 for _ in self.sessions())
+        exported = set()
         for file in files.find_files(self.filter):
             if file.copies:
                 self.copies.add({"path": file.path, "copies": file.copies[:MOST_LISTED]})
             yield file
+            exported.add(file.id)
             self.file_count += 1
             self.message_count += file.records
+        # Whole files are exported: they can hold sessions that the filter does not name.
+        everyone = sessions.find_sessions(MessageFilter())
+        self.session_count = sum(not exported.isdisjoint(each["fileIds"]) for each in everyone)
 
     def chunks(self, file: SourceFile) -> Iterator[bytes]:
         """The bytes of the file as it was when this export saw it, checked against its hash.

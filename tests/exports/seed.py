@@ -63,7 +63,7 @@ def seed(owner: Any, folder: Path, tree: dict[str, bytes]) -> None:
     with zipfile.ZipFile(path, "w") as packed:
         for name, data in tree.items():
             packed.writestr(name, data)
-    job = create_import(owner, sources=[{"path": str(path), "name": path.name, "bytes": path.stat().st_size}])
+    job = create_import(owner, sources=[{"path": str(path), "name": path.name, "upload": None, "bytes": path.stat().st_size}])
     run_import(job)
     job.refresh_from_db()
     assert job.state in ("completed", "completed_with_errors"), (job.state, job.error, job.traceback)
