@@ -4,7 +4,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from archive.reader import MessageFilter, Page
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
@@ -15,6 +14,7 @@ from rest_framework.views import APIView
 
 from archive import reader, sessions
 from archive.errors import BadInput, NotFound
+from archive.reader import MessageFilter, Page
 from browse.forms import SORTS, SOURCES, SessionFilterForm
 from browse.serializers import (
     FullMessageSerializer,
@@ -47,9 +47,7 @@ FILTERS = [
 ]
 
 
-def _page_of(
-    name: str, item: type[serializers.Serializer[Any]]
-) -> serializers.Serializer[Any] | type[serializers.Serializer[Any]]:
+def _page_of(name: str, item: type[serializers.Serializer[Any]]) -> Any:
     """The shape of a page, for the API's description."""
     link = serializers.URLField(allow_null=True)
     return inline_serializer(name, {"next": link, "previous": link, "results": item(many=True)})
@@ -137,8 +135,9 @@ class MessageDetail(APIView):
 class ProjectList(APIView):
     """The projects."""
 
-    @extend_schema(operation_id="projects_list", responses=ProjectSerializer(many=True))
+    @extend_schema(operation_id="projects_list", responses=_page_of("ProjectPage", ProjectSerializer))
     def get(self, request: Request) -> Response:
         """Every project with the sums of its sessions."""
-        found = ProjectSerializer(sessions.list_projects(), many=True).data
+        projects: Any = sessions.list_projects()
+        found = ProjectSerializer(projects, many=True).data
         return Response({"next": None, "previous": None, "results": found})

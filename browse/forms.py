@@ -3,11 +3,11 @@
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from archive.sessions import SessionFilter
 from django import forms
 from django.utils.dateparse import parse_date, parse_datetime
 
 from archive.errors import BadInput
+from archive.sessions import SessionFilter
 
 SORTS = (
     ("-endedAt", "Newest first"),

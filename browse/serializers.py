@@ -27,7 +27,7 @@ class SessionSerializer(serializers.Serializer[Mapping[str, Any]]):
     sessionId = serializers.CharField()
     projectId = serializers.CharField(allow_null=True)
     title = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     startedAt = serializers.DateTimeField(allow_null=True)
     endedAt = serializers.DateTimeField(allow_null=True)
     messageCount = serializers.IntegerField()
@@ -59,7 +59,7 @@ class MessageSerializer(serializers.Serializer[Mapping[str, Any]]):
     timestamp = serializers.DateTimeField(default=None, allow_null=True)
     fileId = serializers.CharField()
     seq = serializers.IntegerField(help_text="Line and place in its file: the order that counts.")
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     model = serializers.CharField(default=None, allow_null=True)
     apiMessageId = serializers.CharField(default=None, allow_null=True)
     requestId = serializers.CharField(default=None, allow_null=True)

@@ -1,5 +1,6 @@
 """Numbers, money and times as people read them."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -44,6 +45,12 @@ def size(value: int | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} TiB"
+
+
+@register.filter
+def short_model(name: str) -> str:
+    """A model's name without what every name repeats: ``claude-opus-4-5-20251101`` -> ``opus-4-5``"""
+    return re.sub(r"^claude-|-20\d{6}$", "", name) or name
 
 
 @register.simple_tag
