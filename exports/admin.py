@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -37,12 +37,12 @@ class ExportJobAdmin(JobAdmin):
 class ArtifactAdmin(ModelAdmin):
     """A finished file. Nothing of it can be changed by hand."""
 
-    list_display: ClassVar[Any] = (
+    list_display = (
         "filename", "owner", "size", "messages", "sessions", "state", "downloads", "created_at", "expires_at",
     )  # fmt: skip
-    list_filter: ClassVar[Any] = ("state", "media_type", "created_at")
-    search_fields: ClassVar[Any] = ("filename", "sha256", "job__owner__username")
-    list_select_related: ClassVar[Any] = ("job__owner",)
+    list_filter = ("state", "media_type", "created_at")
+    search_fields = ("filename", "sha256", "job__owner__username")
+    list_select_related = ("job__owner",)
 
     @admin.display(ordering="bytes")
     def size(self, artifact: Artifact) -> str:
@@ -57,7 +57,7 @@ class ArtifactAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         """One's own; a superuser sees all."""
         found = super().get_queryset(request)
-        return found if request.user.is_superuser else found.filter(job__owner=request.user)
+        return found if request.user.is_superuser else found.filter(job__owner_id=request.user.pk)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Exports make them."""

@@ -71,7 +71,8 @@ class ExportViewSet(IdempotentCreateMixin, CreateExport, JobViewSet):
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Begin an export. The answer is the job; ``Location`` is where to watch it."""
-        return super().create(request, *args, **kwargs)
+        response: Response = super().create(request, *args, **kwargs)
+        return response
 
     def cancel_job(self, job: Any) -> None:
         """Nothing of a cancelled export stays."""
@@ -113,9 +114,7 @@ def _asked(data: Any) -> Mapping[str, Any]:
         raise BadInput("The body is not a JSON object.", hint='Send {"format": "json"}.')
     for name in data:
         if name not in FIELDS:
-            raise BadFilter(
-                str(name)[:60], "there is no such field.", hint=f"Fields: {', '.join(FIELDS)}."
-            )
+            raise BadFilter(str(name)[:60], "there is no such field.", hint=f"Fields: {', '.join(FIELDS)}.")
     if not isinstance(data.get("filter") or {}, Mapping):
         raise BadFilter("filter", "it is not an object.", hint='Send {"since": "2025-01-31"}.')
     return data

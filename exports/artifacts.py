@@ -31,9 +31,7 @@ def storage_path(job: ExportJob, token: int, renderer: Renderer) -> Path:
     return artifact_folder() / f"{job.pk}-{token}{renderer.extension}"
 
 
-def keep_artifact(
-    job: ExportJob, token: int, written: WrittenFile, material: ArchiveMaterial
-) -> Artifact:
+def keep_artifact(job: ExportJob, token: int, written: WrittenFile, material: ArchiveMaterial) -> Artifact:
     """Remember the file that was written; those of earlier tries are deleted.
 
     Raises LostClaim, having changed nothing, when another try has begun since: the row is written
@@ -41,9 +39,7 @@ def keep_artifact(
     """
     with transaction.atomic():
         write_held(job, token)
-        artifact, _ = Artifact.objects.update_or_create(
-            job=job, defaults=_facts(job, written, material)
-        )
+        artifact, _ = Artifact.objects.update_or_create(job=job, defaults=_facts(job, written, material))
     _remove_earlier(job, token)
     return artifact
 
@@ -134,9 +130,7 @@ def check_download(artifact: Artifact) -> Download:
             hint="It was damaged: make the same export again, and tell your administrator.",
             code="artifact_damaged",
         )
-    return Download(
-        artifact.path, artifact.filename, artifact.media_type, artifact.bytes, artifact.sha256
-    )
+    return Download(artifact.path, artifact.filename, artifact.media_type, artifact.bytes, artifact.sha256)
 
 
 def _missing(artifact: Artifact) -> Gone:
@@ -182,9 +176,7 @@ def sweep_strays() -> int:
     if not artifact_folder().is_dir():
         return 0
     oldest = time.time() - STRAY_SECONDS
-    kept = set(
-        Artifact.objects.filter(state=ArtifactState.READY).values_list("storage_name", flat=True)
-    )
+    kept = set(Artifact.objects.filter(state=ArtifactState.READY).values_list("storage_name", flat=True))
     unknown = (path for path in artifact_folder().iterdir() if path.name not in kept)
     strays = [path for path in unknown if _is_older(path, oldest)]
     for path in strays:

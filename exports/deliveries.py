@@ -88,9 +88,7 @@ def refuse_occupied(folder: Path, *, force: bool) -> None:
         )
 
 
-def _write_members(
-    material: Material, folder: Path, attempt: Attempt, tick: Tick
-) -> Iterator[WrittenFile]:
+def _write_members(material: Material, folder: Path, attempt: Attempt, tick: Tick) -> Iterator[WrittenFile]:
     for name, source in members(material):
         with PartFile(folder / name, attempt.mark) as part:
             for chunk in material.chunks(source):

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from archive.reader import MessageFilter
-
 from archive.errors import BadInput
+from archive.reader import MessageFilter
 
 LONGEST_VALUE = 512
 MOST_VALUES = 1000
@@ -35,9 +34,7 @@ def _text(field: str, value: object) -> str:
             field, f"{_shown(value)} is not a text.", hint=f'Give {field} as a string, such as "…".'
         )
     value = value.strip()
-    if len(value) > LONGEST_VALUE or any(
-        ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 for char in value
-    ):
+    if len(value) > LONGEST_VALUE or any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 for char in value):
         raise BadFilter(
             field,
             f"{_shown(value)} is too long or holds control characters.",
@@ -50,9 +47,7 @@ def _texts(field: str, value: object) -> tuple[str, ...]:
     """One text or a list of them; blanks mean "any"."""
     values = value if isinstance(value, (list, tuple)) else [value]
     if len(values) > MOST_VALUES:
-        raise BadFilter(
-            field, f"{len(values)} values are too many.", hint=f"At most {MOST_VALUES}."
-        )
+        raise BadFilter(field, f"{len(values)} values are too many.", hint=f"At most {MOST_VALUES}.")
     texts = (_text(field, item) for item in values)
     return tuple(dict.fromkeys(text for text in texts if text))
 

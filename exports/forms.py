@@ -59,9 +59,7 @@ class ExportForm(forms.Form):
     @property
     def asked(self) -> dict[str, object]:
         """The filter, as a person would write it."""
-        return {
-            name: value for name, value in self.cleaned_data.items() if value and name != "format"
-        }
+        return {name: value for name, value in self.cleaned_data.items() if value and name != "format"}
 
     def refuse(self, field: str, text: str) -> None:
         """Show a refusal beside the field it names."""

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from archive.reader import MessageFilter
-
 from archive import files, reader, sessions
 from archive.files import SourceFile
+from archive.reader import MessageFilter
 
 BATCH_SIZE = 200
 """Documents a fetch: larger wire batches cost time and memory (16 MB each at worst)."""

@@ -82,9 +82,7 @@ class Artifact(models.Model):
     messages = models.BigIntegerField(default=0)
     sessions = models.BigIntegerField(default=0)
     manifest = models.JSONField(default=dict)
-    state = models.CharField(
-        max_length=16, choices=ArtifactState.choices, default=ArtifactState.READY
-    )
+    state = models.CharField(max_length=16, choices=ArtifactState.choices, default=ArtifactState.READY)
     downloads = models.IntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(db_index=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from archive.reader import MessageFilter
 from django.db import transaction
 
 from archive import files, reader, sessions
 from archive.errors import Conflict
+from archive.reader import MessageFilter
 from exports import artifacts
 from exports.deliveries import Attempt, Tick, refuse_occupied, write_file, write_folder
 from exports.filters import BadFilter, build_filter
@@ -58,9 +58,7 @@ def _project_id(text: str) -> str:
         if len(found) == 1:
             return str(found[0]["_id"])
         if found:
-            raise BadFilter(
-                "project", f"{len(found)} projects are called {text!r}.", hint="Give the id."
-            )
+            raise BadFilter("project", f"{len(found)} projects are called {text!r}.", hint="Give the id.")
     raise BadFilter(
         "project",
         f"there is no project {text[:60]!r}.",
@@ -103,9 +101,7 @@ def choose_output(name: str, output: Path, *, force: bool = False) -> dict[str, 
     if as_folder:
         refuse_occupied(output, force=force)
     elif output.is_dir():
-        raise Conflict(
-            f"{output} is a folder.", hint="Name a file in it.", code="output_is_a_folder"
-        )
+        raise Conflict(f"{output} is a folder.", hint="Name a file in it.", code="output_is_a_folder")
     return {"output": str(output), "folder": as_folder, "force": force}
 
 

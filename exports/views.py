@@ -28,9 +28,7 @@ LOG_LINES_SHOWN = 200
 
 def staff_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """Only staff; others are sent to sign in."""
-    wrapped: Callable[..., HttpResponseBase] = staff_member_required(
-        view, login_url=settings.LOGIN_URL
-    )
+    wrapped: Callable[..., HttpResponseBase] = staff_member_required(view, login_url=settings.LOGIN_URL)
     return wrapped
 
 
@@ -63,22 +61,16 @@ def export_new(request: HttpRequest) -> HttpResponse:
     try:
         if "count" in request.POST:
             return _form_page(request, form, matching=services.count_matching(form.asked))
-        job = services.create_export(
-            request.user, format=form.cleaned_data["format"], asked=form.asked
-        )
+        job = services.create_export(request.user, format=form.cleaned_data["format"], asked=form.asked)
     except ArchiveError as refusal:
         form.refuse(getattr(refusal, "field", ""), f"{refusal.message} {refusal.hint}".strip())
         return _form_page(request, form, status=400)
     return redirect(job)
 
 
-def _form_page(
-    request: HttpRequest, form: ExportForm, *, status: int = 200, **more: Any
-) -> HttpResponse:
+def _form_page(request: HttpRequest, form: ExportForm, *, status: int = 200, **more: Any) -> HttpResponse:
     chosen = form["format"].value()
-    formats = [
-        {"renderer": renderer, "chosen": name == chosen} for name, renderer in RENDERERS.items()
-    ]
+    formats = [{"renderer": renderer, "chosen": name == chosen} for name, renderer in RENDERERS.items()]
     context = {"form": form, "formats": formats} | more
     return render(request, "exports/new.html", context, status=status)
 

@@ -35,8 +35,8 @@ class Material(Protocol):
     def files(self) -> Iterator[SourceFile]:
         """Original files ordered by path."""
 
-    def chunks(self, file: SourceFile) -> Iterator[bytes]:
-        """The exact bytes of one of those files, in pieces."""
+    def chunks(self, file: Any) -> Iterator[bytes]:
+        """The exact bytes of one of ``files()``, in pieces."""
 
     def note(self, text: str) -> None:
         """Tell the person something about the result that they would not expect."""

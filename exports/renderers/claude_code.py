@@ -39,9 +39,7 @@ def members(material: Material) -> Iterator[tuple[str, SourceFile]]:
     for file in material.files():
         name = names.give(file.path)
         if name != file.path:
-            material.note(
-                f"{file.path!r} is called {name!r} here: its own name is not safe or taken."
-            )
+            material.note(f"{file.path!r} is called {name!r} here: its own name is not safe or taken.")
         yield name, file
 
 

@@ -83,9 +83,7 @@ def join(
         yield session_id, session if known and session is not None else {}, group
 
 
-def _conversation(
-    session_id: str, session: Document, messages: Iterator[Document]
-) -> Iterator[bytes]:
+def _conversation(session_id: str, session: Document, messages: Iterator[Document]) -> Iterator[bytes]:
     yield encode(conversation_head(session_id, session))[:-1] + b',"messages":[\n'
     count = 0
     for message in messages:

@@ -52,7 +52,7 @@ def kept(people: Any, artifacts_dir: Path) -> ExportJob:
     Artifact.objects.create(
         job=job,
         storage_name=f"{job.pk}-1.jsonl",
-        filename="claudelens ĝis \"x\".jsonl",
+        filename='claudelens ĝis "x".jsonl',
         media_type="application/jsonl",
         bytes=len(data),
         sha256=sha256(data).hexdigest(),

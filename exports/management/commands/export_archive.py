@@ -36,19 +36,13 @@ class Command(JobCommand):
             )
         parser.add_argument("--since", help="From this date or time on (ISO 8601; UTC).")
         parser.add_argument("--until", help="Before this date or time, which is not included.")
-        parser.add_argument(
-            "--force", action="store_true", help="Write into a folder that is not empty."
-        )
+        parser.add_argument("--force", action="store_true", help="Write into a folder that is not empty.")
 
     def create_job(self, options: dict[str, Any], owner: Any) -> ExportJob:
         """Refuse what cannot work before anything is done."""
         asked = {name: options[name] for name in (*FILTERS, "since", "until") if options[name]}
-        where = services.choose_output(
-            options["format"], Path(options["output"]), force=options["force"]
-        )
-        return services.create_export(
-            owner, format=options["format"], asked=asked, parameters=where
-        )
+        where = services.choose_output(options["format"], Path(options["output"]), force=options["force"])
+        return services.create_export(owner, format=options["format"], asked=asked, parameters=where)
 
     def run_job(self, job: ExportJob, reporter: Reporter) -> None:
         """Run it here and remember what was written."""
