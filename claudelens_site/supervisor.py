@@ -104,7 +104,7 @@ class Supervisor:
 def site_children(host: str, port: int, data_dir: Path) -> list[Child]:
     """The processes of the site: the web server, one worker for all queues, and beat."""
     python = sys.executable
-    celery = [python, "-m", "celery", "--app", "claudelens_site"]
+    celery = [python, "-m", "celery", "--quiet", "--app", "claudelens_site"]
     web = ["-m", "claudelens_site.server", "--host", host, "--port", str(port)]
     worker = ["worker", f"--queues={QUEUES}", "--concurrency=2", "--loglevel=WARNING"]
     # A name of our own: two sites on one machine must not answer each other's control messages.

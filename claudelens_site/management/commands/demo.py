@@ -55,14 +55,17 @@ class Command(BaseCommand):
 
     def show(self, imported: dict[str, Any]) -> None:
         """A table of what is in the archive now."""
-        table = Table(title=f"The archive after importing {SAMPLES.name}/")
-        for heading, side in (("Conversation", "left"), ("Messages", "right"), ("Cost", "right")):
-            table.add_column(heading, justify="left" if side == "left" else "right")
-        for session in sessions.page_sessions(sessions.SessionFilter(), cursor=None, limit=50).items:
+        table = Table(title="The archive after importing the samples")
+        table.add_column("Conversation")
+        table.add_column("Messages", justify="right")
+        table.add_column("Cost", justify="right")
+        page = sessions.page_sessions(sessions.SessionFilter(), cursor=None, limit=50)
+        for session in page.items:
             cost = f"${session['totalCost']:.4f}"
             table.add_row(session["title"], str(session["messageCount"]), cost)
-        Console(file=self.stdout._out if hasattr(self.stdout, "_out") else None).print(table)
-        self.stdout.write(f"{imported['counts']}")
+        Console(file=sys.stdout).print(table)
+        told = ", ".join(f"{count} {name}" for name, count in imported["counts"].items() if count)
+        self.stdout.write(f"Records: {told}.")
 
 
 @contextmanager
