@@ -1,5 +1,6 @@
 """Jobs of the drill kind, and threads that have their own database connection."""
 
+import os
 import threading
 
 import pytest
@@ -44,3 +45,15 @@ def in_threads():
         return results
 
     return run
+
+
+@pytest.fixture
+def worker_env(db, servers):
+    """The environment of a process that shares this test's database and Redis."""
+    return os.environ | {"PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture(autouse=True)
+def servers_are_up_already(settings):
+    """Commands need not see to the servers: the tests that need them have started them."""
+    settings.CLAUDELENS_ENSURE_SERVERS = ""
