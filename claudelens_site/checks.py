@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 
 from archive import costs, replica_set
 from archive.errors import ArchiveError
@@ -73,7 +74,7 @@ def secret_key() -> Findings:
         )
     kept = settings.CLAUDELENS_DATA_DIR / "secret_key"
     if kept.exists() and stat.S_IMODE(kept.stat().st_mode) & 0o077:
-        yield Warning(
+        yield checks.Warning(
             f"Others may read {kept}.", hint=f"Run: chmod 600 {kept}", id="claudelens.W003"
         )
 
@@ -153,7 +154,7 @@ def origins() -> Findings:
                 id="claudelens.E009",
             )
     if settings.CLAUDELENS_BEHIND_HTTPS and not settings.CSRF_TRUSTED_ORIGINS:
-        yield Warning(
+        yield checks.Warning(
             "CLAUDELENS_BEHIND_HTTPS is on, but CSRF_TRUSTED_ORIGINS is empty.",
             hint="Set CSRF_TRUSTED_ORIGINS to https:// and your host name.",
             id="claudelens.W009",
@@ -162,10 +163,11 @@ def origins() -> Findings:
 
 def log_format() -> Findings:
     """E010: without a format nothing is logged."""
-    if settings.CLAUDELENS_LOG_FORMAT not in settings.LOGGING["formatters"]:
+    formats: dict[str, Any] = settings.LOGGING["formatters"]
+    if settings.CLAUDELENS_LOG_FORMAT not in formats:
         yield Error(
             f"CLAUDELENS_LOG_FORMAT is {settings.CLAUDELENS_LOG_FORMAT!r}.",
-            hint=f"Set it to one of: {', '.join(settings.LOGGING['formatters'])}.",
+            hint=f"Set it to one of: {', '.join(formats)}.",
             id="claudelens.E010",
         )
 
@@ -174,7 +176,7 @@ def https() -> Findings:
     """W011: passwords and transcripts in the open."""
     foreign = [host for host in settings.ALLOWED_HOSTS if not _is_local(host)]
     if foreign and not settings.CLAUDELENS_BEHIND_HTTPS:
-        yield Warning(
+        yield checks.Warning(
             f"The site answers to {', '.join(foreign)} without HTTPS.",
             hint="Put it behind a proxy with a certificate and set CLAUDELENS_BEHIND_HTTPS=True.",
             id="claudelens.W011",
@@ -245,7 +247,7 @@ def broker_answers(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Ch
     if policy == "noeviction":
         return []
     return [
-        Warning(
+        checks.Warning(
             f"The broker may throw away queued work (maxmemory-policy is {policy}).",
             hint="Set maxmemory-policy noeviction.",
             id="claudelens.W014",

@@ -191,7 +191,7 @@ def _start(name: str, data_dir: Path, old_port: int) -> ServerState:
     _make_private(folder)
     log = folder / "server.log"
     # Its own session: Ctrl-C in the terminal must reach us first, so that jobs stop before it.
-    process = subprocess.Popen(  # noqa: S603  (the command line is ours)
+    process = subprocess.Popen(
         binaries.command_line(name, data_dir, port),
         stdin=subprocess.DEVNULL,
         stdout=log.open("ab"),

@@ -5,7 +5,6 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.urls import reverse
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
@@ -13,6 +12,7 @@ from rest_framework.views import exception_handler as drf_exception_handler
 from archive import errors
 
 CONTENT_TYPE = "application/problem+json"
+KEPT_HEADERS = {"WWW-Authenticate", "Retry-After", "Allow"}
 STATUS_BY_CLASS: list[tuple[type[errors.ArchiveError], int]] = [
     (errors.TooLarge, 413),
     (errors.BadInput, 400),
@@ -140,9 +140,6 @@ def _response(members: dict[str, Any], headers: dict[str, str] | None = None) ->
     return Response(
         members, status=members["status"], headers=kept, content_type=CONTENT_TYPE
     )
-
-
-KEPT_HEADERS = {"WWW-Authenticate", "Retry-After", "Allow"}
 
 
 def _detail(error: Exception) -> str:

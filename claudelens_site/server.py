@@ -122,6 +122,7 @@ class Server(DaphneServer):  # type: ignore[misc]
         self, *args: Any, max_body_bytes: int = DEFAULT_BODY_BYTES, **kwargs: Any
     ) -> None:
         self.max_body_bytes = max_body_bytes
+        self.connections: dict[Any, dict[str, Any]] = {}
         super().__init__(*args, **kwargs)
 
     @property

@@ -32,11 +32,11 @@ class Child:
     def start(self) -> None:
         """Start it in a group of its own, so that Ctrl-C reaches only the supervisor."""
         self.begun = time.monotonic()
-        self.process = subprocess.Popen(  # noqa: S603, PLW1509  (no threads here)
+        self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_end_with_parent,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  (no threads here)
         )
 
     def stop(self) -> None:

@@ -55,7 +55,6 @@ class Up:
 
     def ended(self):
         assert self.process.poll() is None, self.text()
-        return None
 
     def child(self, part):
         children = psutil.Process(self.process.pid).children()
