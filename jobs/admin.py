@@ -115,9 +115,7 @@ class JobAdmin(ModelAdmin):
     @admin.display(description="Counts")
     def counts_shown(self, job: Job) -> str:
         """``12 inserted, 3 duplicates``."""
-        parts = (
-            f"{human_count(n)} {count_label(name).lower()}" for name, n in job.counts.items() if n
-        )
+        parts = (f"{human_count(n)} {count_label(name).lower()}" for name, n in job.counts.items() if n)
         return ", ".join(parts) or "–"
 
     @admin.display(description="Records")

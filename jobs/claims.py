@@ -107,9 +107,7 @@ def _machine() -> str:
     boot = Path("/proc/sys/kernel/random/boot_id")
     boot_id = boot.read_text().strip() if boot.exists() else "-"
     space = Path("/proc/self/ns/pid")
-    return (
-        f"{socket.gethostname()[:100]}/{boot_id}/{space.readlink() if space.is_symlink() else '-'}"
-    )
+    return f"{socket.gethostname()[:100]}/{boot_id}/{space.readlink() if space.is_symlink() else '-'}"
 
 
 def _name_of(pid: int) -> str:

@@ -57,9 +57,7 @@ class ArchiveCommand(BaseCommand):
         parser.add_argument(
             "--json", action="store_true", help="Print the result as one JSON object, as last line."
         )
-        parser.add_argument(
-            "--user", default="", help="Who it is done for. Default: the first superuser."
-        )
+        parser.add_argument("--user", default="", help="Who it is done for. Default: the first superuser.")
         self.add_command_arguments(parser)
 
     def add_command_arguments(self, parser: CommandParser) -> None:

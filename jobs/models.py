@@ -299,9 +299,7 @@ def recent_jobs(user: AnyUser | None, limit: int = 5) -> list[Job]:
     return jobs_before(user, None, limit)
 
 
-def jobs_before(
-    user: AnyUser | None, last: Job | None, limit: int, *, state: str = ""
-) -> list[Job]:
+def jobs_before(user: AnyUser | None, last: Job | None, limit: int, *, state: str = "") -> list[Job]:
     """The jobs of every kind that follow ``last`` in order of age, newest first."""
     condition = models.Q(state=state) if state else models.Q()
     if last is not None:

@@ -71,9 +71,7 @@ class Progress:
         self._remember_best()
         self.check()
 
-    def phase(
-        self, name: str, *, bytes_total: int | None = None, records_total: int | None = None
-    ) -> None:
+    def phase(self, name: str, *, bytes_total: int | None = None, records_total: int | None = None) -> None:
         """Name what happens now, with the totals if they are known; None keeps the old ones."""
         self.job.phase = name[:PHASE_MAX]
         if bytes_total is not None:

@@ -130,6 +130,4 @@ def progress_line(snapshot: Snapshot) -> str:
 def end_line(snapshot: Snapshot) -> str:
     """One line that says how a job ended, with its counts; the error is told by the caller."""
     counts = ", ".join(f"{human_count(n)} {name}" for name, n in snapshot["counts"].items() if n)
-    return f"{snapshot['title']}: {snapshot['stateLabel'].lower()}" + (
-        f" ({counts})" if counts else ""
-    )
+    return f"{snapshot['title']}: {snapshot['stateLabel'].lower()}" + (f" ({counts})" if counts else "")

@@ -62,6 +62,8 @@ RING_AGAIN_SECONDS = 60.0
 ORPHANED_SECONDS = 600.0
 """A queued job for which the bell was never rung (its creator died) is rung for after this."""
 BACK_OFF_SECONDS = 5.0
+IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "connect_retries_timeout": 1}
+"""Nobody waits in a request for a broker that is down: the reaper rings later."""
 BROKER_TROUBLE = (BrokerError, OSError)
 
 
@@ -96,9 +98,15 @@ def _announce(job: Job) -> None:
 
 def _ring(job: Job) -> None:
     try:
-        current_app.send_task(
-            job.task_name, args=[str(job.pk)], queue=job.queue, retry=False, ignore_result=True
-        )
+        with current_app.connection_for_write(transport_options=IMPATIENT) as connection:
+            current_app.send_task(
+                job.task_name,
+                args=[str(job.pk)],
+                queue=job.queue,
+                retry=False,
+                ignore_result=True,
+                connection=connection,
+            )
     except BROKER_TROUBLE as trouble:
         logger.warning("%s %s not sent, the reaper will: %s", job.kind, job.pk, trouble)
         update_where(job, Q(state=JobState.QUEUED), due_at=Now())
@@ -200,9 +208,7 @@ def run_delivered(model: type[AnyJob], job_id: str, run: Callable[[AnyJob], None
         logger.info("not run: %s", reason)
 
 
-def run_now(
-    job: AnyJob, run: Callable[[AnyJob, Reporter], None], reporter: Reporter | None = None
-) -> AnyJob:
+def run_now(job: AnyJob, run: Callable[[AnyJob, Reporter], None], reporter: Reporter | None = None) -> AnyJob:
     """Run the job in this process (a management command) and return it as it ended.
 
     The first Ctrl-C cancels it at its next check, a second one at once. Transient trouble is not
@@ -359,9 +365,7 @@ def _gave_up(job: Job) -> dict[str, Any]:
         "state": JobState.FAILED,
         "finished_at": Now(),
         "error_code": "gave_up",
-        "error_message": (
-            f"The worker died {job.attempts} times in a row without getting any further."
-        ),
+        "error_message": (f"The worker died {job.attempts} times in a row without getting any further."),
         "error_hint": (
             "Look at the worker's log and at the free memory and disk of the server, "
             "then run the job again: it goes on where it stopped."

@@ -17,7 +17,10 @@ def as_(client, people):
 
 def test_the_list_shows_state_progress_and_counts_in_words(as_, people, make_job):
     make_job(
-        owner=people.alice, state="running", records_done=1, records_total=4,
+        owner=people.alice,
+        state="running",
+        records_done=1,
+        records_total=4,
         counts={"inserted": 1200, "duplicates": 0},
     )
     page = as_("alice").get(LIST)
@@ -39,8 +42,12 @@ def test_staff_see_their_own_jobs_and_a_superuser_all(as_, people, make_job):
 
 def test_a_job_is_shown_with_its_error_traceback_and_log_and_nothing_to_edit(as_, people, make_job):
     job = make_job(
-        owner=people.alice, state="errored", error_code="internal_error", error_message="It broke.",
-        error_hint="Tell us.", traceback="Traceback: <b>boom</b>",
+        owner=people.alice,
+        state="errored",
+        error_code="internal_error",
+        error_message="It broke.",
+        error_hint="Tell us.",
+        traceback="Traceback: <b>boom</b>",
     )
     job.log("warning", "line <3> is odd")
     page = as_("alice").get(f"{LIST}{job.pk}/change/").text

@@ -117,7 +117,9 @@ def test_the_log_is_read_from_its_beginning(api, people, make_job):
     assert page["next"]
 
 
-def test_polling_a_job_costs_one_question_to_the_database(api, people, make_job, django_assert_max_num_queries):
+def test_polling_a_job_costs_one_question_to_the_database(
+    api, people, make_job, django_assert_max_num_queries
+):
     job = make_job(owner=people.alice)
     client = api("alice")
     with django_assert_max_num_queries(len(list(_models()))):

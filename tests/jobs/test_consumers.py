@@ -10,6 +10,7 @@ from jobs.consumers import NO_SUCH_JOB, NOT_SIGNED_IN, NOT_STAFF
 from jobs.progress import broadcast
 from jobs.routing import websocket_urlpatterns
 from tests.jobs.drill.models import DrillJob, run_drill
+from tests.waiting import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_server")]
 URL = "/ws/jobs/"
@@ -70,9 +71,7 @@ async def test_a_page_of_another_site_is_refused(signed_in, people, make_job):
 
 
 @pytest.mark.parametrize("name", ["alice", "root"])
-async def test_the_first_message_is_the_state_and_then_comes_every_change(
-    signed_in, people, make_job, name
-):
+async def test_the_first_message_is_the_state_and_then_comes_every_change(signed_in, people, make_job, name):
     job = await database_sync_to_async(make_job)(owner=people.alice)
     client = await database_sync_to_async(signed_in)(name)
     socket = watch(client, f"{URL}{job.pk}/")
@@ -143,17 +142,13 @@ async def test_the_group_is_joined_anew_before_redis_forgets_it(
     socket = watch(client, f"{URL}{job.pk}/")
     await opened(socket)
     redis_server.flushdb()
-    async with asyncio.timeout(10):
-        while not redis_server.keys("*job.*"):
-            await asyncio.sleep(0.05)
+    await asyncio.to_thread(until, lambda: redis_server.keys("*job.*"))
     await database_sync_to_async(broadcast)(job)
     assert (await socket.receive_json_from(10))["id"] == str(job.pk)
     await socket.disconnect()
 
 
-async def test_who_is_deactivated_while_watching_is_shown_the_door(
-    signed_in, people, make_job, monkeypatch
-):
+async def test_who_is_deactivated_while_watching_is_shown_the_door(signed_in, people, make_job, monkeypatch):
     monkeypatch.setattr(consumers, "RENEW_SECONDS", 0.05)
     job = await database_sync_to_async(make_job)(owner=people.alice)
     client = await database_sync_to_async(signed_in)("alice")
@@ -167,5 +162,6 @@ async def test_who_is_deactivated_while_watching_is_shown_the_door(
 
 def test_every_socket_has_one_address():
     assert [str(pattern.pattern) for pattern in websocket_urlpatterns] == [
-        "ws/jobs/", "ws/jobs/<uuid:job_id>/",
+        "ws/jobs/",
+        "ws/jobs/<uuid:job_id>/",
     ]

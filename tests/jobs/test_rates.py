@@ -42,7 +42,14 @@ def test_starting_over_is_no_negative_speed():
 
 @pytest.mark.parametrize(
     ("done", "total", "rate", "expected"),
-    [(50, 100, 10, 5), (100, 100, 10, 0), (120, 100, 10, 0), (1, None, 10, None), (1, 9, None, None), (1, 9, 0, None)],
+    [
+        (50, 100, 10, 5),
+        (100, 100, 10, 0),
+        (120, 100, 10, 0),
+        (1, None, 10, None),
+        (1, 9, None, None),
+        (1, 9, 0, None),
+    ],
 )
 def test_the_time_left_is_told_only_when_it_is_known(done, total, rate, expected):
     assert seconds_left(done, total, rate) == expected

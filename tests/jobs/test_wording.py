@@ -7,7 +7,14 @@ from jobs.wording import count_label, human_bytes, human_count, human_seconds
 
 @pytest.mark.parametrize(
     ("size", "words"),
-    [(None, ""), (0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (10 * 1024**3, "10.0 GiB"), (2**41, "2.0 TiB")],
+    [
+        (None, ""),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1536, "1.5 KiB"),
+        (10 * 1024**3, "10.0 GiB"),
+        (2**41, "2.0 TiB"),
+    ],
 )
 def test_sizes_are_told_in_units_people_know(size, words):
     assert human_bytes(size) == words
@@ -15,7 +22,14 @@ def test_sizes_are_told_in_units_people_know(size, words):
 
 @pytest.mark.parametrize(
     ("duration", "words"),
-    [(None, ""), (0.2, "under 1 s"), (5, "5 s"), (65, "1 min 5 s"), (3725, "1 h 2 min"), (timedelta(days=1), "24 h 0 min")],
+    [
+        (None, ""),
+        (0.2, "under 1 s"),
+        (5, "5 s"),
+        (65, "1 min 5 s"),
+        (3725, "1 h 2 min"),
+        (timedelta(days=1), "24 h 0 min"),
+    ],
 )
 def test_durations_are_told_in_two_units_at_most(duration, words):
     assert human_seconds(duration) == words

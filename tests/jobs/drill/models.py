@@ -53,4 +53,5 @@ def run_drill(job: DrillJob, reporter: Reporter | None = None) -> None:
             progress.advance(step)
             time.sleep(wanted.get("pause", 0))
         if problem := wanted.get("problem"):
-            raise PROBLEMS[problem]()
+            error = PROBLEMS[problem]()
+            raise error
