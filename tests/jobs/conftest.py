@@ -6,6 +6,7 @@ import threading
 import pytest
 from django.db import connection
 
+from jobs import progress
 from tests.jobs.drill.models import DrillJob
 
 
@@ -57,3 +58,9 @@ def worker_env(db, servers):
 def servers_are_up_already(settings):
     """Commands need not see to the servers: the tests that need them have started them."""
     settings.CLAUDELENS_ENSURE_SERVERS = ""
+
+
+@pytest.fixture(autouse=True)
+def broadcasting_is_tried():
+    """A test without Redis must not silence the next one."""
+    progress._silence._until = 0.0
