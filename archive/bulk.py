@@ -98,10 +98,11 @@ class BulkWriter:
         found = _found(unit, [message.key for message in batch.messages])
         resolver = Resolver(unit, {mark.file_id: mark.known_until for mark in batch.files.values()})
         fresh, copies = resolver.resolve(batch.messages, found)
-        counts = self._counted(batch, fresh)
+        by_file = counts_by_file(batch, fresh)
+        counts = self._counted(by_file)
         if fresh or copies or batch.rejected:
             self._write_changes(unit, batch, fresh, copies)
-        _record_files(unit, batch, self.checkpoint.job_id, counts_by_file(batch, fresh))
+        _record_files(unit, batch, self.checkpoint.job_id, by_file)
         self.checkpoint.save(unit, batch.position, counts)
         return counts
 
@@ -131,9 +132,9 @@ class BulkWriter:
         session_stats.record_changes(unit, changes)
         return list(changes)
 
-    def _counted(self, batch: Batch, fresh: list[tuple[Message, bytes]]) -> dict[str, int]:
+    def _counted(self, by_file: dict[ObjectId, dict[str, int]]) -> dict[str, int]:
         counts = add_counts(self.checkpoint.counts, {})
-        for step in counts_by_file(batch, fresh).values():
+        for step in by_file.values():
             counts = add_counts(counts, step)
         return counts
 
@@ -194,7 +195,7 @@ def _insert(unit: UnitOfWork, fresh: list[tuple[Message, bytes]]) -> None:
         )
         for message, identity in fresh
     ]
-    unit[MESSAGES].insert_many(documents, session=unit.session)  # type: ignore[arg-type]
+    unit[MESSAGES].insert_many(documents, session=unit.session)
 
 
 def _record_rejected(unit: UnitOfWork, rejected: list[Rejected], job_id: str) -> None:

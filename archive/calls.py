@@ -71,11 +71,9 @@ def _usage_rank(call: Document) -> tuple[Any, ...]:
 def priced(call: Document) -> Document:
     """The response with its cost; ``costUsd`` is None where no rate is known."""
     cost = costs.price(call["model"], call["usage"], call["timestamp"])
-    return {
-        **call,
-        "costUsd": None if cost is None else Decimal128(cost),
-        "priceVersion": costs.PRICE_VERSION,
-    }
+    call["costUsd"] = None if cost is None else Decimal128(cost)
+    call["priceVersion"] = costs.PRICE_VERSION
+    return call
 
 
 class Totals:

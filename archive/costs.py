@@ -16,10 +16,12 @@ from typing import Any
 import genai_prices
 from genai_prices.types import TieredPrices
 
-MILLION = Decimal(1_000_000)
-FAST_FACTOR = Decimal(2)
-BATCH_FACTOR = Decimal("0.5")
-US_FACTOR = Decimal("1.1")
+# Prices are whole numbers of picodollars a token, so that sums are exact and cheap: 1 USD per million
+# tokens is 1,000,000 picodollars a token.
+PICODOLLARS_PER_TOKEN = 1_000_000
+PICODOLLARS = -12
+# Factors as (numerator, denominator) of what is charged.
+FACTORS = {("speed", "fast"): (2, 1), ("tier", "batch"): (1, 2), ("geo", "us"): (11, 10)}
 PRICE_VERSION = f"genai-prices {genai_prices.__version__}"
 SYNTHETIC_MODEL = "<synthetic>"
 
@@ -32,17 +34,17 @@ RATE_NAMES = {
     "cacheWrite1h": "cache_write_1h_mtok",
 }
 INPUT_KINDS = ("input", "cacheRead", "cacheWrite5m", "cacheWrite1h")
-WEB_SEARCHES_PER_RATE = Decimal(1000)
+WEB_SEARCHES_PER_RATE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """US dollars per million tokens, and the higher ones for requests above a threshold of input tokens."""
+    """Picodollars a token, and the other ones for requests above a threshold of input tokens."""
 
-    base: Decimal
-    tiers: tuple[tuple[int, Decimal], ...] = ()
+    base: int
+    tiers: tuple[tuple[int, int], ...] = ()
 
-    def at(self, total_input: int) -> Decimal:
+    def at(self, total_input: int) -> int:
         price = self.base
         for start, tier_price in self.tiers:
             if total_input > start:
@@ -52,17 +54,21 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """A model's rates by kind of token, and the price of a web search."""
+    """A model's rates by kind of token, and the picodollars of a web search."""
 
-    by_kind: Mapping[str, Rate]
-    web_search: Decimal
+    by_kind: tuple[tuple[str, Rate], ...]
+    web_search: int
+
+
+def picodollars(usd_per_million: Decimal) -> int:
+    return int(usd_per_million * PICODOLLARS_PER_TOKEN)
 
 
 _overrides: dict[str, dict[str, Decimal]] = {}
 
 
 def configure(overrides: Mapping[str, Mapping[str, Any]]) -> None:
-    """Set the operator's own rates, in USD per million tokens: ``{model prefix: {"input": 3, "output": 15}}``.
+    """Set the operator's own rates, ``{model prefix: {"input": 3, "output": 15}}`` in USD per million tokens.
 
     Kinds are ``input``, ``output``, ``cacheRead``, ``cacheWrite5m``, ``cacheWrite1h``; missing cache kinds
     follow Anthropic's rule (0.1, 1.25 and 2 times the input rate). Raises ``ValueError`` for anything else.
@@ -92,27 +98,19 @@ def price(model: str, usage: Mapping[str, Any], at: datetime | None) -> Decimal 
     if rates is None:
         return None
     total_input = sum(usage.get(kind, 0) for kind in INPUT_KINDS)
-    cost = sum(
-        (rate.at(total_input) * usage.get(kind, 0) for kind, rate in rates.by_kind.items()), Decimal(0)
-    )
-    searches = rates.web_search * usage.get("webSearches", 0) / WEB_SEARCHES_PER_RATE
-    return cost / MILLION * _factor(usage) + searches
-
-
-def _factor(usage: Mapping[str, Any]) -> Decimal:
-    factor = Decimal(1)
-    if usage.get("speed") == "fast":
-        factor *= FAST_FACTOR
-    if usage.get("tier") == "batch":
-        factor *= BATCH_FACTOR
-    if usage.get("geo") == "us":
-        factor *= US_FACTOR
-    return factor
+    cost = 0
+    for kind, rate in rates.by_kind:
+        cost += rate.at(total_input) * usage.get(kind, 0)
+    for (name, value), (numerator, denominator) in FACTORS.items():
+        if usage.get(name) == value:
+            cost = cost * numerator // denominator
+    return Decimal(cost + rates.web_search * usage.get("webSearches", 0)).scaleb(PICODOLLARS)
 
 
 _DECORATIONS = re.compile(r"^(?:[a-z]{2,6}\.)?(?:anthropic[./])|\[1m\]$|-fast$|-v\d+(?::\d+)?$|@\d+$")
 
 
+@lru_cache(maxsize=4096)
 def bare_model(model: str) -> str:
     """The model's own name, without what providers put around it.
 
@@ -150,20 +148,25 @@ def _override_rates(given: Mapping[str, Decimal]) -> Rates:
         "cacheWrite5m": fresh * Decimal("1.25"),
         "cacheWrite1h": fresh * 2,
     }
-    return Rates({kind: Rate(value) for kind, value in {**defaults, **given}.items()}, Decimal(10))
+    by_kind = {**defaults, **given}
+    return Rates(tuple((kind, Rate(picodollars(usd))) for kind, usd in by_kind.items()), _per_search(10))
 
 
 def _table_rates(table: Any) -> Rates:
-    fresh = _rate(table.input_mtok)
-    by_kind = {kind: _rate(getattr(table, name)) for kind, name in RATE_NAMES.items()}
     # A table without a rate of its own for one kind of cache charges it like the fresh input.
-    known = {kind: rate if rate is not None else fresh or Rate(Decimal(0)) for kind, rate in by_kind.items()}
-    return Rates(known, table.web_searches_kcount or Decimal(0))
+    fresh = _rate(table.input_mtok) or Rate(0)
+    by_kind = tuple((kind, _rate(getattr(table, name)) or fresh) for kind, name in RATE_NAMES.items())
+    return Rates(by_kind, _per_search(table.web_searches_kcount or 0))
+
+
+def _per_search(usd_per_thousand: Decimal | int) -> int:
+    return int(Decimal(usd_per_thousand).scaleb(-PICODOLLARS)) // WEB_SEARCHES_PER_RATE
 
 
 def _rate(value: Any) -> Rate | None:
     if value is None:
         return None
     if isinstance(value, TieredPrices):
-        return Rate(value.base, tuple((tier.start, tier.price) for tier in value.tiers))
-    return Rate(Decimal(value))
+        tiers = tuple((tier.start, picodollars(tier.price)) for tier in value.tiers)
+        return Rate(picodollars(value.base), tiers)
+    return Rate(picodollars(Decimal(value)))

@@ -12,18 +12,19 @@ from bson.int64 import Int64
 from pymongo import ReturnDocument
 
 from archive.collections import COUNTERS, EVENTS
+from archive.connection import Document
 from archive.unit_of_work import UnitOfWork
 
 
 def next_position(unit: UnitOfWork) -> int:
     """Take the next position. Call it before the unit's heavier work: a conflict then costs little."""
-    counter = unit[COUNTERS].find_one_and_update(
+    counter: Document = unit[COUNTERS].find_one_and_update(
         {"_id": EVENTS},
         {"$inc": {"value": Int64(1)}},
         upsert=True,
         return_document=ReturnDocument.AFTER,
         session=unit.session,
-    )
+    )  # type: ignore[assignment]  # with upsert there always is one
     return int(counter["value"])
 
 

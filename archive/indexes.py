@@ -1,5 +1,7 @@
 """Making the database what ``archive.collections`` says it is."""
 
+from typing import Any
+
 from pymongo import IndexModel
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid
@@ -36,7 +38,8 @@ def _ensure(database: Database[Document], spec: CollectionSpec, *, exists: bool)
 
 def _create(database: Database[Document], spec: CollectionSpec) -> None:
     try:
-        database.create_collection(spec.name, **({"validator": spec.validator} if spec.validator else {}))
+        options: dict[str, Any] = {"validator": spec.validator} if spec.validator else {}
+        database.create_collection(spec.name, **options)
     except CollectionInvalid:
         # Another process created it between our look and our call: with the same spec.
         return

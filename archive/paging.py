@@ -91,7 +91,7 @@ def _decoded(cursor: str, order: Order) -> tuple[bool, list[Any]]:
     if len(cursor) > MAX_CURSOR_CHARS:
         raise refusal
     try:
-        given = bson.decode(
+        given: Document = bson.decode(
             base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), bson.CodecOptions(tz_aware=True)
         )
         backwards, key = bool(given["b"]), given["k"]

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bson.objectid import ObjectId
 from pymongo import UpdateOne
@@ -37,6 +38,7 @@ def slug_of(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "-", path)
 
 
+@lru_cache(maxsize=4096)
 def project_id(slug: str) -> ObjectId:
     """The project's id: a function of its slug, so that every import finds the same one without looking."""
     return ObjectId(hashlib.sha256(slug.encode("utf-8", "replace")).digest()[:12])

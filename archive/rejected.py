@@ -45,6 +45,9 @@ def _paths(file_ids: set[ObjectId]) -> dict[ObjectId, str]:
 
 def count_by_code(job_id: str) -> dict[str, int]:
     """How many records of the job were rejected for each reason's code."""
-    group = [{"$match": {"jobId": job_id, "part": 0}}, {"$group": {"_id": "$code", "count": {"$sum": 1}}}]
+    group: list[Document] = [
+        {"$match": {"jobId": job_id, "part": 0}},
+        {"$group": {"_id": "$code", "count": {"$sum": 1}}},
+    ]
     with connection.translated():
         return {each["_id"]: each["count"] for each in connection.collection(REJECTED).aggregate(group)}

@@ -141,7 +141,8 @@ def totals() -> dict[str, Any]:
             "files": connection.collection(FILES).estimated_document_count(),
             "calls": connection.collection(CALLS).estimated_document_count(),
         }
-    known = _plain(found[0]) if found else {"totalCost": Decimal(0), "unpricedCalls": 0, "sessions": 0}
+    nothing: Document = {"totalCost": Decimal(0), "unpricedCalls": 0, "sessions": 0}
+    known = _plain(found[0]) if found else nothing
     known.pop("_id", None)
     if not known["totalCost"]:
         known["totalCost"] = Decimal(0)

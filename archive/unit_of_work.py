@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -95,6 +95,5 @@ def end_session(session_id: Document | None) -> None:
 def is_duplicate_key(error: PyMongoError) -> bool:
     """Whether the error says that a unique key was taken already."""
     if isinstance(error, BulkWriteError):
-        details: dict[str, Any] = error.details or {}
-        return any(each.get("code") == DUPLICATE_KEY for each in details.get("writeErrors", []))
+        return any(each.get("code") == DUPLICATE_KEY for each in (error.details or {}).get("writeErrors", []))
     return isinstance(error, DuplicateKeyError)

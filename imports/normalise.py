@@ -17,11 +17,8 @@ from imports.readers import claude_code
 
 # Longer names of sessions, models, branches and folders are no names.
 MAX_FIELD = 1000
-USAGE_COUNTS = {
-    "input": "input_tokens",
-    "output": "output_tokens",
-    "cacheRead": "cache_read_input_tokens",
-}
+TEXT_FIELDS = ("uuid", "parentUuid", "agentId", "cwd", "gitBranch", "version", "requestId")
+USAGE_TEXTS = (("speed", "speed"), ("tier", "service_tier"), ("geo", "inference_geo"))
 
 
 @dataclass(slots=True)
@@ -128,20 +125,16 @@ def _document(record: Record, context: Context, content: bytes, timestamp: datet
         "isSidechain": value.get("isSidechain") is True,
         "contentHash": content,
     }
-    named = {
-        "timestamp": timestamp,
-        "uuid": _text(value.get("uuid")),
-        "parentUuid": _text(value.get("parentUuid")),
-        "role": _text(message.get("role")),
-        "agentId": _text(value.get("agentId")),
-        "cwd": _text(value.get("cwd")),
-        "gitBranch": _text(value.get("gitBranch")),
-        "version": _text(value.get("version")),
-        "requestId": _text(value.get("requestId")),
-        "text": claude_code.plain_text(value),
-        "model": _model(message),
-    }
-    document.update((key, each) for key, each in named.items() if each)
+    if timestamp is not None:
+        document["timestamp"] = timestamp
+    for name in TEXT_FIELDS:
+        if name in value and (text := _text(value[name])):
+            document[name] = text
+    for name, text in (("role", _text(message.get("role"))), ("model", _model(message))):
+        if text:
+            document[name] = text
+    if text := claude_code.plain_text(value):
+        document["text"] = text
     document.update(stored_record(value, record.raw))
     return document
 
@@ -182,6 +175,8 @@ def parse_time(time: Any) -> datetime | None:
     try:
         if isinstance(time, str):
             moment = datetime.fromisoformat(time)
+            if moment.tzinfo is UTC:
+                return moment
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         if isinstance(time, (int, float)) and not isinstance(time, bool):
             return datetime.fromtimestamp(time / 1000, UTC)
@@ -198,17 +193,15 @@ def _calls(
     if response is None or response.get("model") == SYNTHETIC_MODEL:
         return []
     usage = usage_of(response["usage"])
+    call_id = _text(response.get("id")) or document["contentHash"].hex()
     if "role" in document:
-        document["usage"] = usage
-    call_id = _text(response.get("id")) or f"{document['contentHash'].hex()}"
-    if "role" in document:
-        document["apiMessageId"] = call_id
+        document["usage"], document["apiMessageId"] = usage, call_id
     return [
         Call(
             id=call_id,
             session_id=context.session_id,
             project_id=context.project.id,
-            model=_text(response.get("model")),
+            model=_model(response),
             usage=usage,
             timestamp=timestamp,
             is_sidechain=document["isSidechain"] or value.get("type") == "progress",
@@ -223,16 +216,22 @@ def usage_of(usage: dict[str, Any]) -> dict[str, Any]:
 
     Before 1.0.98 the time to live of what was written to the cache is not told: five minutes, the default.
     """
-    counts = {kind: _count(usage.get(name)) for kind, name in USAGE_COUNTS.items()}
     written = _count(usage.get("cache_creation_input_tokens"))
     split = usage.get("cache_creation")
-    hour = _count(split.get("ephemeral_1h_input_tokens")) if isinstance(split, dict) else 0
-    counts["cacheWrite1h"] = min(hour, written)
-    counts["cacheWrite5m"] = written - counts["cacheWrite1h"]
+    hour = min(written, _count(split.get("ephemeral_1h_input_tokens"))) if isinstance(split, dict) else 0
     tools = usage.get("server_tool_use")
-    counts["webSearches"] = _count(tools.get("web_search_requests")) if isinstance(tools, dict) else 0
-    told = {"speed": usage.get("speed"), "tier": usage.get("service_tier"), "geo": usage.get("inference_geo")}
-    return {**counts, **{key: each for key, each in told.items() if isinstance(each, str) and each}}
+    counts: dict[str, Any] = {
+        "input": _count(usage.get("input_tokens")),
+        "output": _count(usage.get("output_tokens")),
+        "cacheRead": _count(usage.get("cache_read_input_tokens")),
+        "cacheWrite5m": written - hour,
+        "cacheWrite1h": hour,
+        "webSearches": _count(tools.get("web_search_requests")) if isinstance(tools, dict) else 0,
+    }
+    for name, told in USAGE_TEXTS:
+        if text := _text(usage.get(told)):
+            counts[name] = text
+    return counts
 
 
 MAX_TOKENS = 10**12
@@ -240,8 +239,7 @@ MAX_TOKENS = 10**12
 
 def _count(value: Any) -> int:
     """A number of tokens; whatever is none, or absurd, counts as 0."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return int(value) if is_number and 0 <= value <= MAX_TOKENS else 0
+    return value if type(value) is int and 0 <= value <= MAX_TOKENS else 0
 
 
 def _money(value: Any) -> Decimal | None:

@@ -125,11 +125,10 @@ def open_file(entry: Entry, job_id: str) -> OpenFile | FileMark:
         head = claude_code.detect(stream.read(claude_code.HEAD_BYTES), entry.name)
     finally:
         stream.close()
-    context = start_context(entry.tree_path, head.session_id, head.cwd)
+    context = start_context(entry.tree_path or entry.name.rsplit("/", 1)[-1], head.session_id, head.cwd)
     path = entry.tree_path
     if not path:
         path = f"projects/{context.project.slug}/{entry.name.rsplit('/', 1)[-1]}"
-        context = start_context(path, head.session_id, head.cwd)
     known = recognise(entry, path, claude_code.NAME, job_id)
     if known.is_whole:
         return _held_mark(entry, known.file, path)
