@@ -14,10 +14,11 @@ from browse.wrappers import Note, split_wrappers
 
 LIMIT = 20 * 1024
 BRIEF = 160
+SHORT = 120
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 # What says most about a tool call in one line, the most telling first.
 TELLING = (
-    *("command", "file_path", "notebook_path", "path", "pattern", "query", "url"),
+    *("command", "pattern", "query", "url", "file_path", "notebook_path", "path"),
     *("description", "prompt", "skill"),
 )
 NO_HTML = Html()
@@ -30,6 +31,10 @@ class Piece:
     text: str
     label: str = ""
     missing: int = 0
+
+    @property
+    def is_short(self) -> bool:
+        return bool(self.label) and len(self.text) <= SHORT and "\n" not in self.text
 
 
 @dataclass(frozen=True, slots=True)

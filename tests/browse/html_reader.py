@@ -8,6 +8,9 @@ ACTIVE_TAGS = {
 }  # fmt: skip
 
 
+INLINE = {"a", "b", "em", "strong", "s", "code", "time"}
+
+
 class Page(HTMLParser):
     """Tags with their attributes, and the text outside them."""
 
@@ -19,7 +22,11 @@ class Page(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag, attrs):
+        self.text += "" if tag in INLINE else " "
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag):
+        self.text += "" if tag in INLINE else " "
 
     def handle_data(self, data):
         self.text += data

@@ -6,39 +6,8 @@ from hypothesis import strategies as st
 
 from browse.prose import to_html
 from tests.browse.html_reader import Page, dangers
+from tests.browse.prose_samples import HOSTILE
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "<svg onload=alert(1)>",
-    "<style>body{display:none}</style>",
-    "<iframe src='javascript:alert(1)'></iframe>",
-    "<a href='javascript:alert(1)' style='position:fixed'>x</a>",
-    "[x](javascript:alert(1))",
-    "[x](JaVaScRiPt:alert(1))",
-    "[x](java\tscript:alert(1))",
-    "[x](&#106;avascript:alert(1))",
-    "[x](data:text/html;base64,PHNjcmlwdD4=)",
-    "[x](data:image/svg+xml,<svg onload=alert(1)>)",
-    "[x](vbscript:msgbox)",
-    "[x](file:///etc/passwd)",
-    "[x](/admin/logout/)",
-    "[x](//evil.example/)",
-    "![x](https://evil.example/pixel.png)",
-    "![x](javascript:alert(1))",
-    "<javascript:alert(1)>",
-    "<https://a.example/\"onmouseover=alert(1)>",
-    '[x](https://a.example/ "a\\" onmouseover=\\"alert(1)")',
-    "[x]: javascript:alert(1)\n\n[x]",
-    "```html onload=alert(1)\n<script>alert(1)</script>\n```",
-    "`<script>alert(1)</script>`",
-    "| a |\n|:-:|\n| <script>alert(1)</script> |",
-    "# <img src=x onerror=alert(1)>",
-    "</div></main><form action='https://evil.example'><input name=password></form>",
-    "<!-- --!><script>alert(1)</script> -->",
-    "<math><mtext></mtext><mglyph><style><img src=x onerror=alert(1)>",
-    "\x00<script>alert(1)</script>",
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE)
