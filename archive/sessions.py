@@ -151,9 +151,9 @@ def totals() -> dict[str, Any]:
 
 def _plain(document: Document) -> Document:
     """The document with ``Decimal`` money, one level of ``stats`` included."""
-    plain = {
-        key: each.to_decimal() if isinstance(each, Decimal128) else each for key, each in document.items()
-    }
+    plain: Document = {}
+    for key, value in document.items():
+        plain[key] = value.to_decimal() if isinstance(value, Decimal128) else value
     if isinstance(plain.get("stats"), dict):
         plain["stats"] = _plain(plain["stats"])
     return plain

@@ -130,9 +130,10 @@ def _document(record: Record, context: Context, content: bytes, timestamp: datet
     for name in TEXT_FIELDS:
         if name in value and (text := _text(value[name])):
             document[name] = text
-    for name, text in (("role", _text(message.get("role"))), ("model", _model(message))):
-        if text:
-            document[name] = text
+    if role := _text(message.get("role")):
+        document["role"] = role
+    if model := _model(message):
+        document["model"] = model
     if text := claude_code.plain_text(value):
         document["text"] = text
     document.update(stored_record(value, record.raw))
