@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 from pathlib import Path
+from posixpath import commonpath
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -48,9 +49,7 @@ class Upload(models.Model):
     """One file on its way to us, in parts. ``offset`` only counts bytes that are on the disk."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads"
-    )
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="uploads")
     name = models.CharField(max_length=1024, help_text="As its owner called it; only shown.")
     storage_name = models.CharField(max_length=64, unique=True, editable=False)
     size = models.BigIntegerField()
@@ -126,12 +125,15 @@ class ImportJob(Job):
 
     @property
     def title(self) -> str:
-        """The file's name, or the first one's and how many more."""
-        if not self.sources:
+        """The file's name; of several their folder's, or the first one's and how many more."""
+        names = [source["name"] for source in self.sources]
+        if not names:
             return "Import of nothing"
-        more = len(self.sources) - 1
-        first = self.sources[0]["name"]
-        return f"{first} and {more} more" if more else first
+        first = names[0].rsplit("/", 1)[-1]
+        folder = commonpath(names)
+        if len(names) > 1 and folder:
+            return f"{folder}: {len(names):,} files"
+        return f"{first} and {len(names) - 1:,} more" if len(names) > 1 else first
 
     @property
     def bytes_given(self) -> int:

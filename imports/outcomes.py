@@ -56,6 +56,11 @@ class Cause:
     hint: str = ""
     records: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def label(self) -> str:
+        """The code in words."""
+        return self.code.replace("_", " ").replace("json", "JSON").replace("utf8", "UTF-8")
+
 
 @dataclass(frozen=True)
 class RejectedPage:

@@ -23,7 +23,7 @@ def _source(place: Path) -> dict[str, Any]:
     entries = list_entries(str(place)).entries
     return {
         "path": str(place),
-        "name": place.name or str(place),
+        "name": place.name or "all files",
         "upload": None,
         "sha256": "",
         "bytes": sum(entry.size for entry in entries),

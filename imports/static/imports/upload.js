@@ -245,5 +245,6 @@ form.addEventListener("submit", (event) => {
 window.addEventListener("beforeunload", (event) => {
   if (running) event.preventDefault();
 });
+form.classList.add("is-scripted");
 for (const element of form.querySelectorAll("[data-needs-script]")) element.hidden = false;
 show();
