@@ -1,6 +1,7 @@
 """Every address of the site. Pages and API of an app come from its own ``urls.py``."""
 
 from django.contrib import admin
+from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth import views as auth_views
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -13,6 +14,11 @@ import maintenance.urls
 from claudelens_site import health, problems, tokens_api
 
 APPS = (browse.urls, imports.urls, exports.urls, maintenance.urls, jobs.urls)
+
+# People are sent to the sign-in page; scripts that ask for the schema get a 401.
+api_docs = staff_member_required(
+    SpectacularSwaggerSplitView.as_view(url_name="schema"), login_url="login"
+)
 
 api_urlpatterns = [
     *tokens_api.urlpatterns,
@@ -27,7 +33,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(api_urlpatterns)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path("api/docs/", api_docs, name="api-docs"),
     path("api/", problems.unknown_endpoint),
     path("api/<path:rest>", problems.unknown_endpoint),
     path("", include(browse.urls)),

@@ -28,4 +28,5 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.jobs.drill"]
 
 # A file, so that threads (ASGI, live servers) see the same database.
 DATABASES["default"]["TEST"] = {"NAME": str(_folder / "test.sqlite3")}
+(_folder / "static").mkdir(exist_ok=True)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -164,3 +164,8 @@ def test_the_documentation_page_has_no_inline_script(client, people):
 def test_healthz_answers_without_signing_in(client, db):
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.post("/healthz").status_code == 405
+
+
+def test_the_documentation_sends_people_to_the_sign_in_page_and_scripts_away(client, db):
+    assert client.get("/api/docs/").headers["Location"].startswith("/accounts/login/")
+    assert client.get("/api/schema/").status_code == 401
