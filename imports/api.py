@@ -91,7 +91,7 @@ class TusView(APIView):
         return response
 
     @extend_schema(exclude=True)
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Say what this server speaks and how much it takes."""
         return Response(
             status=status.HTTP_204_NO_CONTENT,

@@ -90,6 +90,5 @@ class ImportJobSerializer(JobSerializer):
             "files": files,
             "refusedFiles": job.refused_files,
             "sessions": job.sessions,
-            "importedBefore": earlier
-            and {"job": str(earlier.pk), "finishedAt": earlier.finished_at},
+            "importedBefore": earlier and {"job": str(earlier.pk), "finishedAt": earlier.finished_at},
         }

@@ -58,9 +58,7 @@ def _new_row(owner: Any, name: str, size: int) -> Upload:
 
 def _check_size(name: str, size: int) -> None:
     if size <= 0:
-        raise BadInput(
-            f"“{name}” is empty.", hint="Choose a file that has content.", code="empty_file"
-        )
+        raise BadInput(f"“{name}” is empty.", hint="Choose a file that has content.", code="empty_file")
     limit = settings.CLAUDELENS_UPLOAD_MAX_BYTES
     if size > limit:
         raise TooLarge(

@@ -81,11 +81,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='importjob',
-            index=models.Index(fields=['state', 'lease_until'], name='imports_importjob_lease'),
+            index=models.Index(fields=['state', 'lease_until'], name='importjob_lease'),
         ),
         migrations.AddIndex(
             model_name='importjob',
-            index=models.Index(fields=['owner', '-created_at'], name='imports_importjob_mine'),
+            index=models.Index(fields=['owner', '-created_at'], name='importjob_mine'),
         ),
         migrations.AddConstraint(
             model_name='importjob',
