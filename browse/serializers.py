@@ -1,10 +1,14 @@
+# mypy: disallow-untyped-decorators=False
 # ruff: noqa: N815
 """Sessions, projects and messages as JSON: the archive's own words (and camelCase), ids and money
 as strings."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 
@@ -77,7 +81,26 @@ class MessageSerializer(serializers.Serializer[Mapping[str, Any]]):
 class FullMessageSerializer(MessageSerializer):
     """One message with the record that it was made of."""
 
-    usage = serializers.JSONField(default=None, allow_null=True)
-    record = serializers.JSONField(
-        default=None, allow_null=True, help_text="The original object, keys in their order."
+    usage = serializers.SerializerMethodField()
+    record = serializers.SerializerMethodField(
+        help_text="The original object, keys in their order; numbers that JSON cannot hold as text."
     )
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_usage(self, message: Mapping[str, Any]) -> Any:
+        return sendable(message.get("usage"))
+
+    @extend_schema_field(OpenApiTypes.OBJECT)
+    def get_record(self, message: Mapping[str, Any]) -> Any:
+        return sendable(message.get("record"))
+
+
+def sendable(value: Any) -> Any:
+    """The value as JSON can hold it: infinity, which some parsers make of ``1e999``, as text."""
+    if isinstance(value, Mapping):
+        return {key: sendable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [sendable(each) for each in value]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
+    return value

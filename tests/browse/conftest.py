@@ -75,7 +75,9 @@ def fill(folder):
     agent.write(folder, "agent-abc12345")
     long = Transcript(LONG, cwd="/home/ada/notes")
     for number in range(130):
-        long.add("user", f"Prompt number {number}").answer({"type": "text", "text": f"Answer {number}"}, call_id=f"l{number}")
+        long.add("user", f"Prompt number {number}").answer(
+            {"type": "text", "text": f"Answer {number}"}, call_id=f"l{number}"
+        )
     long.write(folder)
     Transcript(ODD).add("user", "An odd name").write(folder, "odd")
 

@@ -130,5 +130,11 @@ def test_refusals_are_problems_with_a_hint(api, archive_db, path, status, code):
 def test_the_description_names_every_endpoint(api):
     schema = api.get("/api/schema/?format=json").json()["paths"]
 
-    for path in ("sessions/", "sessions/{session_id}/", "sessions/{session_id}/messages/", "messages/{hex_id}/", "projects/"):
+    for path in (
+        "sessions/",
+        "sessions/{session_id}/",
+        "sessions/{session_id}/messages/",
+        "messages/{hex_id}/",
+        "projects/",
+    ):
         assert set(schema[f"/api/v1/{path}"]) == {"get"}

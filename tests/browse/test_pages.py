@@ -16,7 +16,9 @@ OWN_SCRIPTS = ("/static/browse/local-time.js",)
 
 
 def messages_of(archive, session_id=MAIN, **query):
-    return list(archive.messages_current.find({"sessionId": session_id, **query}).sort([("fileId", 1), ("seq", 1)]))
+    return list(
+        archive.messages_current.find({"sessionId": session_id, **query}).sort([("fileId", 1), ("seq", 1)])
+    )
 
 
 def words(response):
@@ -153,7 +155,14 @@ class TestConversation:
     def test_the_facts(self, staff, archive):
         text = words(staff.get(session_url(MAIN)))
 
-        for fact in ("Branch main", "Version 2.1.14", "/home/ada/web.shop", "Subagents 1", "+ 1 unpriced", "2 original files"):
+        for fact in (
+            "Branch main",
+            "Version 2.1.14",
+            "/home/ada/web.shop",
+            "Subagents 1",
+            "+ 1 unpriced",
+            "2 original files",
+        ):
             assert fact in text
 
     def test_what_was_said_and_done(self, staff, archive):
@@ -206,7 +215,9 @@ class TestConversation:
 
     def test_a_file_leads_to_its_beginning(self, staff, archive):
         response = staff.get(session_url(MAIN))
-        (link,) = [a["href"] for a in Page(response.content.decode()).named("a") if "?file=" in a.get("href", "")][1:]
+        (link,) = [
+            a["href"] for a in Page(response.content.decode()).named("a") if "?file=" in a.get("href", "")
+        ][1:]
 
         page = Page(staff.get(link.split("#")[0]).content.decode())
 
@@ -223,7 +234,9 @@ class TestConversation:
 
         assert len(response.context["thread"].entries) == 260
 
-    @pytest.mark.parametrize("query", ["page=0", "page=4", "page=x", "page=-1", "page=²", f"page={'9' * 400}"])
+    @pytest.mark.parametrize(
+        "query", ["page=0", "page=4", "page=x", "page=-1", "page=²", f"page={'9' * 400}"]
+    )
     def test_a_page_that_is_none_is_a_sentence(self, staff, archive, query):
         response = staff.get(f"{session_url(LONG)}?{query}")
 

@@ -9,7 +9,6 @@ from tests.browse.html_reader import Page, dangers
 from tests.browse.prose_samples import HOSTILE
 
 
-
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_markdown_is_inert(text):
     assert dangers(to_html(text)) == []
@@ -22,10 +21,7 @@ def test_no_mixture_of_hostile_pieces_comes_alive(pieces):
 
 
 def test_html_in_a_transcript_is_shown_as_text():
-    assert (
-        Page(to_html("<b>bold</b> & <script>x</script>")).words
-        == "<b>bold</b> & <script>x</script>"
-    )
+    assert Page(to_html("<b>bold</b> & <script>x</script>")).words == "<b>bold</b> & <script>x</script>"
 
 
 def test_links_tell_their_target_nothing():
@@ -56,8 +52,6 @@ def test_a_lone_surrogate_does_not_break_the_page():
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize(
-    "piece", ["[", "*a ", "> ", "`", "- ", "[a](b", "<", "|a", "_a*", "a**b", "![]("]
-)
+@pytest.mark.parametrize("piece", ["[", "*a ", "> ", "`", "- ", "[a](b", "<", "|a", "_a*", "a**b", "![]("])
 def test_evil_repetition_ends(piece):
     to_html(piece * (64 * 1024 // len(piece)))

@@ -29,9 +29,7 @@ class TestPrompts:
         assert Page(entry.blocks[0].html).words == "Why is the sky blue?"
 
     def test_a_prompt_behind_an_editors_note_is_a_prompt(self):
-        entry = one(
-            "user", [{"type": "text", "text": "<ide_selection>x</ide_selection>"}, "Explain"]
-        )
+        entry = one("user", [{"type": "text", "text": "<ide_selection>x</ide_selection>"}, "Explain"])
 
         assert [part.kind for part in entry.blocks] == ["note", "prose"]
         assert entry.kind == "prompt"
@@ -47,17 +45,13 @@ class TestPrompts:
         assert (entry.kind, entry.marks) == ("note", ("not typed by the user",))
 
     def test_a_queued_prompt_is_not_lost(self):
-        entry = one(
-            "attachment", record={"attachment": {"type": "queued_command", "prompt": "and tests"}}
-        )
+        entry = one("attachment", record={"attachment": {"type": "queued_command", "prompt": "and tests"}})
 
         assert (entry.kind, entry.marks) == ("prompt", ("typed while a tool ran",))
         assert Page(entry.blocks[0].html).words == "and tests"
 
     def test_a_compact_summary_is_no_prompt(self):
-        entry = one(
-            "user", "This session is being continued from…", record={"isCompactSummary": True}
-        )
+        entry = one("user", "This session is being continued from…", record={"isCompactSummary": True})
 
         assert (entry.kind, entry.label) == ("compact", "Summary")
         assert entry.blocks[0].kind == "prose"
@@ -70,9 +64,7 @@ class TestPrompts:
         assert numbers == [0, 1, 2]
         assert [base64.b64decode(data) for _, data in images_of(message)] == [b"a", b"b", b"c"]
 
-    @pytest.mark.parametrize(
-        "media_type", ["image/svg+xml", "text/html", "image/png;x", None, ["image/png"]]
-    )
+    @pytest.mark.parametrize("media_type", ["image/svg+xml", "text/html", "image/png;x", None, ["image/png"]])
     def test_only_harmless_images_are_shown_as_images(self, media_type):
         assert block("user", [image(media_type=media_type)]).kind == "data"
 
@@ -124,9 +116,7 @@ class TestAnswers:
         ]
 
     def test_an_api_error_is_marked(self):
-        entry = one(
-            "assistant", "Overloaded", record={"isApiErrorMessage": True}, model="<synthetic>"
-        )
+        entry = one("assistant", "Overloaded", record={"isApiErrorMessage": True}, model="<synthetic>")
 
         assert (entry.failed, entry.marks, entry.model) == (True, ("API error",), "")
 
@@ -156,9 +146,7 @@ class TestAnswers:
 
 class TestToolResults:
     def test_a_result_is_named_by_its_call(self):
-        entries = entries_of(
-            [line("assistant", [call("Grep", {})]), line("user", [result("a\nb")])]
-        )
+        entries = entries_of([line("assistant", [call("Grep", {})]), line("user", [result("a\nb")])])
 
         made = entries[1].blocks[0]
         assert (entries[1].kind, made.title, made.brief, made.pieces[0].text) == (
@@ -247,8 +235,7 @@ class TestSubagents:
 
     def test_two_agents_never_share_an_entry(self):
         lines = [
-            line("assistant", "a", apiMessageId="m", agentId=agent, isSidechain=True)
-            for agent in ("x", "y")
+            line("assistant", "a", apiMessageId="m", agentId=agent, isSidechain=True) for agent in ("x", "y")
         ]
 
         assert len(entries_of(lines)) == 2
@@ -349,6 +336,4 @@ def test_odd_shapes_are_shown_and_never_break_the_page(kind, odd):
     entries = entries_of(messages)
 
     assert sum(len(entry.lines) for entry in entries) == len(messages)
-    assert not [
-        danger for entry in entries for part in entry.blocks for danger in dangers(part.html)
-    ]
+    assert not [danger for entry in entries for part in entry.blocks for danger in dangers(part.html)]

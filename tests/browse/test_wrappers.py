@@ -29,9 +29,7 @@ def test_a_wrapper_is_a_note_and_no_prompt(text, label):
     assert typed == ""
 
 
-@pytest.mark.parametrize(
-    "text", ["hello", "<div>x</div>", "a <system-reminder>b</system-reminder>", "", "<"]
-)
+@pytest.mark.parametrize("text", ["hello", "<div>x</div>", "a <system-reminder>b</system-reminder>", "", "<"])
 def test_what_a_person_typed_stays_whole(text):
     assert split_wrappers(text) == ([], text)
 
