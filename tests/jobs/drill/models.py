@@ -1,4 +1,4 @@
-"""No migrations: the table is made with the test database only."""
+"""The job that counts. Its table is in the tests' database only."""
 
 import time
 from dataclasses import dataclass, field
