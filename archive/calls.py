@@ -8,15 +8,14 @@ before a side one. (Anthropic publishes no specification; measured on 17,629 res
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from bson.decimal128 import Decimal128
-from pymongo import InsertOne, ReplaceOne
+from pymongo import ReplaceOne
 
 from archive import costs
 from archive.collections import CALLS
 from archive.connection import Document
+from archive.money import from_decimal128, to_decimal128
 from archive.records import Call, long
 from archive.unit_of_work import UnitOfWork
 
@@ -36,7 +35,7 @@ def document_of(call: Call) -> Document:
         "isSidechain": call.is_sidechain,
         "usageSidechain": call.is_sidechain,
         "requestId": call.request_id,
-        "reportedCostUsd": None if call.reported_cost is None else Decimal128(call.reported_cost),
+        "reportedCostUsd": None if call.reported_cost is None else to_decimal128(call.reported_cost),
     }
 
 
@@ -70,17 +69,17 @@ def _usage_rank(call: Document) -> tuple[Any, ...]:
 
 def priced(call: Document) -> Document:
     """The response with its cost; ``costUsd`` is None where no rate is known."""
-    cost = costs.price(call["model"], call["usage"], call["timestamp"])
-    call["costUsd"] = None if cost is None else Decimal128(cost)
+    cost = costs.picodollars(call["model"], call["usage"], call["timestamp"])
+    call["costUsd"] = None if cost is None else to_decimal128(cost)
     call["priceVersion"] = costs.PRICE_VERSION
     return call
 
 
 class Totals:
-    """What responses add to one session's sums."""
+    """What responses add to one session's sums; ``cost`` in picodollars."""
 
     def __init__(self) -> None:
-        self.cost = Decimal(0)
+        self.cost = 0
         self.calls = 0
         self.unpriced = 0
         self.tokens = dict.fromkeys(TOKEN_KINDS, 0)
@@ -91,9 +90,10 @@ class Totals:
         if cost is None:
             self.unpriced += sign
         else:
-            self.cost += sign * cost.to_decimal()
+            self.cost += sign * from_decimal128(cost)
+        usage, tokens = call["usage"], self.tokens
         for kind in TOKEN_KINDS:
-            self.tokens[kind] += sign * call["usage"].get(kind, 0)
+            tokens[kind] += sign * usage.get(kind, 0)
 
 
 def record_calls(unit: UnitOfWork, lines: Iterable[Call]) -> dict[str, Totals]:
@@ -108,7 +108,8 @@ def record_calls(unit: UnitOfWork, lines: Iterable[Call]) -> dict[str, Totals]:
     if not merged:
         return {}
     stored = _stored(unit, list(merged))
-    writes: list[InsertOne[Document] | ReplaceOne[Document]] = []
+    new: list[Document] = []
+    replaced: list[ReplaceOne[Document]] = []
     changes: dict[str, Totals] = {}
     for call_id, call in merged.items():
         before = stored.get(call_id)
@@ -116,9 +117,14 @@ def record_calls(unit: UnitOfWork, lines: Iterable[Call]) -> dict[str, Totals]:
         if before == after:
             continue
         _change(changes, before, after)
-        writes.append(InsertOne(after) if before is None else ReplaceOne({"_id": call_id}, after))
-    if writes:
-        unit[CALLS].bulk_write(writes, session=unit.session)
+        if before is None:
+            new.append(after)
+        else:
+            replaced.append(ReplaceOne({"_id": call_id}, after))
+    if new:
+        unit[CALLS].insert_many(new, session=unit.session)
+    if replaced:
+        unit[CALLS].bulk_write(replaced, session=unit.session)
     return changes
 
 
@@ -134,10 +140,9 @@ def _change(changes: dict[str, Totals], before: Document | None, after: Document
 
 
 def as_fields(totals: Totals) -> dict[str, Any]:
-    """The sums under the names that a session document has for them."""
+    """The counts under the names that a session document has for them."""
     tokens = totals.tokens
     return {
-        "totalCost": totals.cost,
         "callCount": long(totals.calls),
         "unpricedCalls": long(totals.unpriced),
         "inputTokens": long(tokens["input"]),

@@ -13,7 +13,7 @@ from bson.objectid import ObjectId
 
 from archive.collections import COPIES, MESSAGES
 from archive.connection import Document
-from archive.records import Message, identity_of, long, raw_bytes
+from archive.records import Message, identity_of, long, parsed_record, raw_bytes
 from archive.unit_of_work import UnitOfWork
 
 
@@ -172,7 +172,7 @@ def _copy(message: Message, identity: bytes, home: Home) -> Copy:
     raw = message.document.get("raw")
     if raw is None and home.has_raw:
         # The original was written in other bytes than this copy of it.
-        raw = raw_bytes(message.document["record"])
+        raw = raw_bytes(parsed_record(message))
     return Copy(message.file_id, message.seq, identity, message.session_id, raw)
 
 

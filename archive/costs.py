@@ -16,10 +16,8 @@ from typing import Any
 import genai_prices
 from genai_prices.types import TieredPrices
 
-# Prices are whole numbers of picodollars a token, so that sums are exact and cheap: 1 USD per million
-# tokens is 1,000,000 picodollars a token.
-PICODOLLARS_PER_TOKEN = 1_000_000
-PICODOLLARS = -12
+from archive import money
+
 # Factors as (numerator, denominator) of what is charged.
 FACTORS = {("speed", "fast"): (2, 1), ("tier", "batch"): (1, 2), ("geo", "us"): (11, 10)}
 PRICE_VERSION = f"genai-prices {genai_prices.__version__}"
@@ -60,8 +58,8 @@ class Rates:
     web_search: int
 
 
-def picodollars(usd_per_million: Decimal) -> int:
-    return int(usd_per_million * PICODOLLARS_PER_TOKEN)
+# 1 USD for a million tokens is a million picodollars for one.
+PICODOLLARS_PER_TOKEN = 1_000_000
 
 
 _overrides: dict[str, dict[str, Decimal]] = {}
@@ -76,7 +74,7 @@ def configure(overrides: Mapping[str, Mapping[str, Any]]) -> None:
     checked = {model: _checked(model, rates) for model, rates in overrides.items()}
     _overrides.clear()
     _overrides.update(checked)
-    rates_of.cache_clear()
+    _rates_on.cache_clear()
 
 
 def _checked(model: str, rates: Mapping[str, Any]) -> dict[str, Decimal]:
@@ -89,22 +87,29 @@ def _checked(model: str, rates: Mapping[str, Any]) -> dict[str, Decimal]:
 
 
 def price(model: str, usage: Mapping[str, Any], at: datetime | None) -> Decimal | None:
-    """The cost of one response, or None where no rate is known for ``model``.
+    """The cost of one response in US dollars, or None where no rate is known for ``model``.
 
     ``usage`` counts tokens under the kinds above, ``webSearches``, and names ``speed``, ``tier``, ``geo``
     where they change the price; ``at`` is the time of the request (None: today's rates).
     """
+    cost = picodollars(model, usage, at)
+    return None if cost is None else money.to_decimal(cost)
+
+
+def picodollars(model: str, usage: Mapping[str, Any], at: datetime | None) -> int | None:
+    """``price`` in picodollars."""
     rates = rates_of(bare_model(model), at.date() if at else None)
     if rates is None:
         return None
     total_input = sum(usage.get(kind, 0) for kind in INPUT_KINDS)
-    cost = 0
+    cost: int = 0
     for kind, rate in rates.by_kind:
-        cost += rate.at(total_input) * usage.get(kind, 0)
+        cost += (rate.at(total_input) if rate.tiers else rate.base) * usage.get(kind, 0)
     for (name, value), (numerator, denominator) in FACTORS.items():
         if usage.get(name) == value:
             cost = cost * numerator // denominator
-    return Decimal(cost + rates.web_search * usage.get("webSearches", 0)).scaleb(PICODOLLARS)
+    searches: int = usage.get("webSearches", 0)
+    return cost + rates.web_search * searches
 
 
 _DECORATIONS = re.compile(r"^(?:[a-z]{2,6}\.)?(?:anthropic[./])|\[1m\]$|-fast$|-v\d+(?::\d+)?$|@\d+$")
@@ -122,23 +127,37 @@ def bare_model(model: str) -> str:
     return _DECORATIONS.sub("", model.strip().lower())
 
 
-@lru_cache(maxsize=4096)
 def rates_of(model: str, day: date | None) -> Rates | None:
     """The rates of ``model`` on ``day``: the longest override that fits, else the price table's."""
+    return _rates_on(model, day if _is_dated(model) else None)
+
+
+@lru_cache(maxsize=4096)
+def _rates_on(model: str, day: date | None) -> Rates | None:
     fitting = [prefix for prefix in _overrides if model.startswith(prefix)]
     if fitting:
         return _override_rates(_overrides[max(fitting, key=len)])
-    moment = datetime.combine(day, time(12), UTC) if day else None
+    found = _look_up(model, day)
+    return None if found is None else _table_rates(found.model_price)
+
+
+@lru_cache(maxsize=4096)
+def _is_dated(model: str) -> bool:
+    """Whether the price table has several prices for the model, by date."""
+    found = _look_up(model, None)
+    return found is not None and isinstance(found.model.prices, list)
+
+
+def _look_up(model: str, day: date | None) -> Any | None:
     try:
-        found = genai_prices.calc_price(
+        return genai_prices.calc_price(
             genai_prices.Usage(input_tokens=0, output_tokens=0),
             model_ref=model,
             provider_id="anthropic",
-            genai_request_timestamp=moment,
+            genai_request_timestamp=datetime.combine(day, time(12), UTC) if day else None,
         )
     except LookupError:
         return None
-    return _table_rates(found.model_price)
 
 
 def _override_rates(given: Mapping[str, Decimal]) -> Rates:
@@ -149,7 +168,7 @@ def _override_rates(given: Mapping[str, Decimal]) -> Rates:
         "cacheWrite1h": fresh * 2,
     }
     by_kind = {**defaults, **given}
-    return Rates(tuple((kind, Rate(picodollars(usd))) for kind, usd in by_kind.items()), _per_search(10))
+    return Rates(tuple((kind, Rate(_per_token(usd))) for kind, usd in by_kind.items()), _per_search(10))
 
 
 def _table_rates(table: Any) -> Rates:
@@ -160,13 +179,17 @@ def _table_rates(table: Any) -> Rates:
 
 
 def _per_search(usd_per_thousand: Decimal | int) -> int:
-    return int(Decimal(usd_per_thousand).scaleb(-PICODOLLARS)) // WEB_SEARCHES_PER_RATE
+    return money.from_dollars(Decimal(usd_per_thousand)) // WEB_SEARCHES_PER_RATE
+
+
+def _per_token(usd_per_million: Decimal) -> int:
+    return int(usd_per_million * PICODOLLARS_PER_TOKEN)
 
 
 def _rate(value: Any) -> Rate | None:
     if value is None:
         return None
     if isinstance(value, TieredPrices):
-        tiers = tuple((tier.start, picodollars(tier.price)) for tier in value.tiers)
-        return Rate(picodollars(value.base), tiers)
-    return Rate(picodollars(Decimal(value)))
+        tiers = tuple((tier.start, _per_token(tier.price)) for tier in value.tiers)
+        return Rate(_per_token(value.base), tiers)
+    return Rate(_per_token(Decimal(value)))

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import bson
@@ -83,8 +82,8 @@ class Rejected:
 
 @dataclass(slots=True)
 class Call:
-    """What one line says of one API response: its tokens, model and time. Lines of one response are merged
-    by ``archive.calls``."""
+    """What one line says of one API response: its tokens, model and time; ``reported_cost`` in picodollars.
+    Lines of one response are merged by ``archive.calls``."""
 
     id: str
     session_id: str
@@ -94,7 +93,7 @@ class Call:
     timestamp: datetime | None
     is_sidechain: bool = False
     request_id: str | None = None
-    reported_cost: Decimal | None = None
+    reported_cost: int | None = None
 
 
 @dataclass(slots=True)
@@ -210,7 +209,16 @@ def encode(message: Message) -> bytes:
     if len(encoded) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"the record takes {len(encoded):,} bytes as a document; MongoDB holds 16 MiB")
     message.encoded = encoded
+    # The parsed record is most of the memory, and is in ``encoded`` now.
+    message.document.pop("record", None)
     return encoded
+
+
+def parsed_record(message: Message) -> dict[str, Any]:
+    """The record of a message, encoded or not yet."""
+    document = bson.decode(message.encoded) if message.encoded else message.document
+    record: dict[str, Any] = document["record"]
+    return record
 
 
 def _made_safe(document: dict[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from bson.decimal128 import Decimal128
 from bson.objectid import ObjectId
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from archive.calls import Totals, as_fields
 from archive.collections import PROJECTS, SESSIONS
 from archive.connection import Document
+from archive.money import from_decimal128, to_decimal128
 from archive.records import Message, long
 from archive.unit_of_work import UnitOfWork
 
@@ -115,7 +114,7 @@ def merged(before: Document | None, change: SessionChange) -> Document:
         "endedAt": _latest(old.get("endedAt"), change.ended),
         "messageCount": long(old.get("messageCount", 0) + change.messages),
         "promptCount": long(old.get("promptCount", 0) + change.prompts),
-        "totalCost": _sum_of_money(old.get("totalCost"), added["totalCost"]),
+        "totalCost": to_decimal128(from_decimal128(old.get("totalCost")) + change.totals.cost),
         **{name: long(old.get(name, 0) + added[name]) for name in SUMS},
         "models": sorted({*old.get("models", []), *change.models})[:MAX_LISTED],
         **{name: change.latest.get(name) or old.get(name, "") for name in ("cwd", "gitBranch", "version")},
@@ -130,10 +129,6 @@ def _merged_titles(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
     if "prompt" in old:
         titles["prompt"] = old["prompt"]
     return titles
-
-
-def _sum_of_money(old: Decimal128 | None, added: Decimal) -> Decimal128:
-    return Decimal128((old.to_decimal() if old else Decimal(0)) + added)
 
 
 def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -151,7 +146,7 @@ def _add_to_project(
     if project_id is None:
         return
     stats = projects.setdefault(
-        project_id, {"sessions": 0, "messages": 0, "totalCost": Decimal(0), "unpricedCalls": 0}
+        project_id, {"sessions": 0, "messages": 0, "totalCost": 0, "unpricedCalls": 0}
     )
     stats["sessions"] += is_new
     stats["messages"] += change.messages
@@ -163,7 +158,7 @@ def _record_projects(unit: UnitOfWork, projects: dict[ObjectId, Document]) -> No
     writes: list[UpdateOne] = []
     for project_id, stats in projects.items():
         sums: dict[str, Any] = {
-            f"stats.{name}": Decimal128(value) if isinstance(value, Decimal) else long(value)
+            f"stats.{name}": to_decimal128(value) if name == "totalCost" else long(value)
             for name, value in stats.items()
         }
         writes.append(UpdateOne({"_id": project_id}, {"$inc": sums}))

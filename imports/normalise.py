@@ -7,10 +7,10 @@ import makes the same messages.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from archive.costs import SYNTHETIC_MODEL
+from archive.money import from_dollars
 from archive.projects import Project, slug_of
 from archive.records import Call, Message, Record, bson_safe, content_hash, identity, long, stored_record
 from imports.readers import claude_code
@@ -176,9 +176,10 @@ def parse_time(time: Any) -> datetime | None:
     try:
         if isinstance(time, str):
             moment = datetime.fromisoformat(time)
-            if moment.tzinfo is UTC:
-                return moment
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            if moment.tzinfo is not UTC:
+                moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+            # MongoDB holds milliseconds; the record keeps the rest.
+            return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
         if isinstance(time, (int, float)) and not isinstance(time, bool):
             return datetime.fromtimestamp(time / 1000, UTC)
     except (ValueError, OverflowError, OSError):
@@ -236,6 +237,7 @@ def usage_of(usage: dict[str, Any]) -> dict[str, Any]:
 
 
 MAX_TOKENS = 10**12
+MAX_DOLLARS = 10**6
 
 
 def _count(value: Any) -> int:
@@ -243,10 +245,7 @@ def _count(value: Any) -> int:
     return value if type(value) is int and 0 <= value <= MAX_TOKENS else 0
 
 
-def _money(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        return Decimal(str(value)).quantize(Decimal("1E-12"))
-    except InvalidOperation:
-        return None
+def _money(value: Any) -> int | None:
+    """Picodollars of a cost that the earliest versions wrote on the line."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return from_dollars(value) if is_number and 0 <= value < MAX_DOLLARS else None
