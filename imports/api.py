@@ -26,6 +26,7 @@ from imports.serializers import (
     ImportCreateSerializer,
     ImportFormSerializer,
     ImportJobSerializer,
+    ImportSummarySerializer,
     RejectedRecordSerializer,
     UploadSerializer,
 )
@@ -238,6 +239,10 @@ class ImportViewSet(IdempotentCreateMixin, CreateImportMixin, JobViewSet):
     model = ImportJob
     serializer_class = ImportJobSerializer
     parser_classes = (JSONParser, MultiPartParser)
+
+    def get_serializer_class(self) -> Any:
+        """Lists leave the files out: there may be thousands."""
+        return ImportSummarySerializer if self.action == "list" else ImportJobSerializer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse a body that is too large before anything (the CSRF check, too) reads it."""

@@ -32,7 +32,7 @@ class ImportCreateSerializer(serializers.Serializer[Any]):
     uploads = serializers.ListField(
         child=serializers.UUIDField(),
         allow_empty=False,
-        max_length=100_000,
+        max_length=20_000,
         help_text="Ids of complete uploads.",
     )
     options = serializers.DictField(
@@ -74,21 +74,33 @@ class RejectedRecordSerializer(serializers.Serializer[Any]):
     sample = serializers.CharField(help_text="Its first characters, escaped.")
 
 
-class ImportJobSerializer(JobSerializer):
+class ImportSummarySerializer(JobSerializer):
+    """An import in a list: the job, and how much it took in."""
+
+    fileCount = serializers.IntegerField()  # noqa: N815
+    refusedFiles = serializers.IntegerField()  # noqa: N815
+    sessions = serializers.IntegerField()
+
+    def more(self, job: ImportJob) -> dict[str, Any]:
+        """How many files were given and refused, how many conversations they hold."""
+        return {
+            "fileCount": sum(source.get("files", 1) for source in job.sources),
+            "refusedFiles": job.refused_files,
+            "sessions": job.sessions,
+        }
+
+
+class ImportJobSerializer(ImportSummarySerializer):
     """An import: the job, its files, and what came of them."""
 
     files = ImportFileSerializer(many=True)
-    refusedFiles = serializers.IntegerField()  # noqa: N815
-    sessions = serializers.IntegerField()
     importedBefore = EarlierImportSerializer(allow_null=True)  # noqa: N815
 
     def more(self, job: ImportJob) -> dict[str, Any]:
         """The files by the names they were given; where they lie on the server is not told."""
         files = [{name: source.get(name) for name in TOLD_OF_A_FILE} for source in job.sources]
         earlier = services.earlier_import(job)
-        return {
+        return super().more(job) | {
             "files": files,
-            "refusedFiles": job.refused_files,
-            "sessions": job.sessions,
             "importedBefore": earlier and {"job": str(earlier.pk), "finishedAt": earlier.finished_at},
         }

@@ -15,7 +15,13 @@ from archive.errors import ArchiveError, BadInput, Conflict
 from imports.models import ImportJob, Upload, UploadState
 from imports.naming import ACCEPTED_WORDS
 from imports.pipeline import ImportOptions, Source, Step, import_batches
-from imports.uploads import find_upload, receive_form_files, release_bytes, remove_upload
+from imports.uploads import (
+    find_uploads,
+    receive_form_files,
+    release_bytes,
+    remove_upload,
+    take_uploads,
+)
 from jobs import runner
 from jobs.progress import Progress
 from jobs.states import ACTIVE, JobState
@@ -44,7 +50,7 @@ def create_import(
     :raises Conflict: the same content is being imported right now, or an upload was used already
     """
     checked = check_options(options or {})
-    found = [find_upload(owner, key) for key in dict.fromkeys(map(str, uploads))]
+    found = find_uploads(owner, uploads)
     for upload in found:
         check_importable(upload)
     chosen = [*(upload.as_source() for upload in found), *map(dict, sources)]
@@ -128,16 +134,10 @@ def _save_once(job: ImportJob, uploads: Sequence[Upload]) -> None:
     try:
         with transaction.atomic():
             job.save(force_insert=True)
-            _take(job, uploads)
+            take_uploads(uploads, job)
             runner.enqueue(job)
     except IntegrityError as error:
         raise _already_running(job) from error
-
-
-def _take(job: ImportJob, uploads: Sequence[Upload]) -> None:
-    waiting = Upload.objects.filter(pk__in=[upload.pk for upload in uploads], state=UploadState.COMPLETE)
-    if waiting.update(state=UploadState.USED, job=job) != len(uploads):
-        raise Conflict("One of the uploads was given to another import.", code="upload_used")
 
 
 def _already_running(job: ImportJob) -> Conflict:

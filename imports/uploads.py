@@ -12,16 +12,17 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 from django.utils import timezone
 
-from archive.errors import ArchiveError, BadInput, Gone, NotFound, OutOfSpace, TooLarge
-from imports.models import Upload, UploadQuerySet, UploadState
+from archive.errors import ArchiveError, BadInput, Conflict, Gone, NotFound, OutOfSpace, TooLarge
+from imports.models import ImportJob, Upload, UploadQuerySet, UploadState
 from imports.naming import check_extension, clean_name
 from imports.parts import Part, Readable, append_part
 from jobs.states import ACTIVE
 
 DISK_FULL_PERCENT = 95
+LOOK_UP_AT_ONCE = 500
 _WAITING = (UploadState.OPEN, UploadState.COMPLETE)
 
 
@@ -85,8 +86,8 @@ def _check_disk(size: int) -> None:
     folder = Path(settings.CLAUDELENS_UPLOAD_DIR)
     folder.mkdir(parents=True, exist_ok=True)
     usage = shutil.disk_usage(folder)
-    open_uploads = Upload.objects.filter(state=UploadState.OPEN)
-    promised = sum(a - b for a, b in open_uploads.values_list("size", "offset"))
+    still_open = Upload.objects.filter(state=UploadState.OPEN)
+    promised = still_open.aggregate(sum=Sum(F("size") - F("offset")))["sum"] or 0
     if usage.used + promised + size > usage.total * DISK_FULL_PERCENT / 100:
         raise OutOfSpace(
             "The server's disk is nearly full; it takes no new uploads.",
@@ -100,7 +101,21 @@ def find_upload(user: Any, upload_id: Any) -> Upload:
     :raises NotFound: there is none, or it is somebody else's
     :raises Gone: it has expired, or an import has it
     """
-    upload = Upload.objects.visible_to(user).filter(pk=upload_id).first()
+    return find_uploads(user, [upload_id])[0]
+
+
+def find_uploads(user: Any, upload_ids: Sequence[Any]) -> list[Upload]:
+    """The same for several, in their order; one that is named twice counts once."""
+    wanted = list(dict.fromkeys(str(key) for key in upload_ids))
+    visible = Upload.objects.visible_to(user)
+    found: dict[str, Upload] = {}
+    for start in range(0, len(wanted), LOOK_UP_AT_ONCE):
+        some = visible.filter(pk__in=wanted[start : start + LOOK_UP_AT_ONCE])
+        found.update((str(upload.pk), upload) for upload in some)
+    return [_usable(found.get(key)) for key in wanted]
+
+
+def _usable(upload: Upload | None) -> Upload:
     if upload is None:
         raise NotFound("There is no such upload.", hint="Start the upload again.")
     if upload.state == UploadState.USED:
@@ -108,6 +123,21 @@ def find_upload(user: Any, upload_id: Any) -> Upload:
     if upload.state == UploadState.EXPIRED or upload.expires_at <= timezone.now():
         raise Gone("This upload has expired.", hint="Start the upload again.")
     return upload
+
+
+def take_uploads(uploads: Sequence[Upload], job: ImportJob) -> None:
+    """Give complete uploads to an import, all of them; call it inside the job's transaction.
+
+    :raises Conflict: another import was faster with one of them
+    """
+    keys = [upload.pk for upload in uploads]
+    taken = 0
+    for start in range(0, len(keys), LOOK_UP_AT_ONCE):
+        some = Upload.objects.filter(pk__in=keys[start : start + LOOK_UP_AT_ONCE])
+        complete = some.filter(state=UploadState.COMPLETE)
+        taken += complete.update(state=UploadState.USED, job=job)
+    if taken != len(keys):
+        raise Conflict("One of the uploads was given to another import.", code="upload_used")
 
 
 def receive_whole(owner: Any, *, name: str, size: int, stream: Readable) -> Upload:
@@ -165,7 +195,19 @@ def expire_uploads() -> int:
     """
     late = Q(expires_at__lte=timezone.now())
     removed = sum(map(remove_upload, Upload.objects.filter(late, state__in=_WAITING)))
+    removed += _remove_strays()
     return removed + release_bytes(Upload.objects.filter(late).exclude(job__state__in=ACTIVE))
+
+
+def _remove_strays() -> int:
+    """Delete old files that no row knows: what a killed process left between file and commit."""
+    folder = Path(settings.CLAUDELENS_UPLOAD_DIR)
+    oldest = timezone.now().timestamp() - settings.CLAUDELENS_UPLOAD_EXPIRY_HOURS * 3600
+    old = [path for path in folder.glob("*") if path.is_file() and path.stat().st_mtime < oldest]
+    strays = [path for path in old if not Upload.objects.filter(storage_name=path.name).exists()]
+    for path in strays:
+        path.unlink(missing_ok=True)
+    return len(strays)
 
 
 def check_form_size(content_length: str | None) -> None:

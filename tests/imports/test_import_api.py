@@ -235,3 +235,47 @@ def test_bytes_of_a_failed_import_are_deleted_when_they_expire(alice):
     Upload.objects.update(expires_at=upload.created_at)
     assert uploads.expire_uploads() == 1
     assert not upload.path.exists()
+
+
+def test_too_many_rejected_records_end_the_import_unless_it_is_allowed(alice):
+    body = transcript(4) + b"{broken}\n" * 2500
+    job = run(post(alice, {"uploads": [alice.send(body)]}))
+    assert (job.state, job.error_code) == (JobState.FAILED, "too_many_rejected")
+    allowed = run(post(alice, {"uploads": [alice.send(body)], "options": {"reject_percent": 100}}))
+    assert (allowed.state, allowed.counts["rejected"]) == (JobState.COMPLETED_WITH_ERRORS, 2500)
+
+
+def test_an_import_whose_counts_do_not_add_up_is_a_bug_and_says_so(alice, monkeypatch):
+    whole = services.import_batches
+
+    def forgetful(*args, **kwargs):
+        for step in whole(*args, **kwargs):
+            step.counts["seen"] += 1
+            yield step
+
+    monkeypatch.setattr(services, "import_batches", forgetful)
+    job = run(post(alice, {"uploads": [alice.send(transcript())]}))
+    assert job.state == JobState.ERRORED
+    assert "accounted for" in job.traceback
+
+
+def test_a_list_of_imports_costs_the_same_whatever_their_number(alice, django_assert_num_queries):
+    for number in range(3):
+        run(post(alice, {"uploads": [alice.send(transcript(2, text=str(number)))]}))
+    with django_assert_num_queries(3):  # session, user, jobs with their owners
+        listed = alice.client.get(IMPORTS).json()["results"]
+    assert [each["fileCount"] for each in listed] == [1, 1, 1]
+    assert "files" not in listed[0]
+
+
+def test_a_file_that_no_upload_knows_is_deleted_when_it_is_old(alice, upload_dir):
+    import os
+
+    kept = Upload.objects.get(pk=alice.send(transcript()))
+    stray, young = upload_dir / "stray", upload_dir / "young"
+    stray.write_bytes(b"x")
+    young.write_bytes(b"x")
+    for path in (stray, kept.path):
+        os.utime(path, (1, 1))
+    assert uploads.expire_uploads() == 1
+    assert {path.name for path in upload_dir.iterdir()} == {kept.storage_name, "young"}
