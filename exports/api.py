@@ -14,6 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from archive.errors import BadInput
@@ -118,3 +119,7 @@ def _asked(data: Any) -> Mapping[str, Any]:
     if not isinstance(data.get("filter") or {}, Mapping):
         raise BadFilter("filter", "it is not an object.", hint='Send {"since": "2025-01-31"}.')
     return data
+
+
+router = SimpleRouter(use_regex_path=False)
+router.register("exports", ExportViewSet, basename="api-export")

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from archive.errors import BadInput
-from archive.reader import MessageFilter
+from archive.filters import MessageFilter
 
 LONGEST_VALUE = 512
 MOST_VALUES = 1000

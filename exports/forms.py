@@ -45,7 +45,7 @@ class ExportForm(forms.Form):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
         offered = services.filter_choices()
         self._offer("project", _choices("All projects", offered["projects"]))
         self._offer("source", _choices("All sources", offered["sources"]))

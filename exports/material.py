@@ -9,7 +9,7 @@ from typing import Any
 
 from archive import files, reader, sessions
 from archive.files import SourceFile
-from archive.reader import MessageFilter
+from archive.filters import MessageFilter
 
 BATCH_SIZE = 200
 """Documents a fetch: larger wire batches cost time and memory (16 MB each at worst)."""

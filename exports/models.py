@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -24,15 +24,17 @@ class ExportJob(Job):
 
     format = models.CharField(max_length=32)
     filter = models.JSONField(default=dict, blank=True)
+    subject = models.CharField(
+        max_length=200, blank=True, help_text="The filter in words; empty for everything."
+    )
 
     class Meta(Job.Meta):
         abstract = False
 
     @property
     def title(self) -> str:
-        """The format, and how many kinds of filter narrow it."""
-        narrowed = ", ".join(_said(name, value) for name, value in self.filter.items() if value)
-        return f"{self.format} of {narrowed or 'everything'}"
+        """What is exported, and as what."""
+        return f"{self.subject or 'Everything'} as {self.format}"
 
     @property
     def ready_artifact(self) -> Artifact | None:
@@ -43,24 +45,6 @@ class ExportJob(Job):
     def get_absolute_url(self) -> str:
         """Its page."""
         return reverse("exports:detail", args=[self.pk])
-
-
-WORDS = {
-    "project_ids": "project",
-    "session_ids": "session",
-    "sources": "source",
-    "models": "model",
-    "since": "since",
-    "until": "until",
-}
-"""Parts of a stored filter, as people call them."""
-
-
-def _said(name: str, value: Any) -> str:
-    word = WORDS.get(name, name)
-    if isinstance(value, str):
-        return f"{word} {value}"
-    return f"{word} {value[0]}" if len(value) == 1 else f"{len(value)} {word}s"
 
 
 class ArtifactState(models.TextChoices):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,10 @@ from django.db import transaction
 
 from archive import files, reader, sessions
 from archive.errors import Conflict
-from archive.reader import MessageFilter
+from archive.filters import MessageFilter
 from exports import artifacts
 from exports.deliveries import Attempt, Tick, refuse_occupied, write_file, write_folder
-from exports.filters import BadFilter, build_filter
+from exports.filters import FIELDS, BadFilter, build_filter
 from exports.material import ArchiveMaterial
 from exports.models import ExportJob, artifact_folder
 from exports.part_files import WrittenFile, require_room
@@ -24,6 +24,7 @@ from jobs.progress import Progress
 from jobs.reporters import Reporter
 
 LOGGED_NOTES = 100
+SUBJECT_LENGTH = 200
 
 
 def find_renderer(name: object) -> Renderer:
@@ -79,7 +80,8 @@ def create_export(
     """
     renderer = find_renderer(format)
     wanted = understand_filter(asked)
-    job = ExportJob(owner=owner, format=renderer.name, filter=_filled(wanted))
+    job = ExportJob(owner=owner, format=renderer.name, filter=wanted.to_dict())
+    job.subject = _subject(job.filter)
     job.parameters = dict(parameters or {})
     if "output" not in job.parameters:
         artifact_folder().mkdir(parents=True, exist_ok=True)
@@ -88,6 +90,12 @@ def create_export(
         job.save(force_insert=True)
         runner.enqueue(job)
     return job
+
+
+def _subject(stored: Mapping[str, Any]) -> str:
+    words = ", ".join(f"{word} {values}" for word, values in filter_in_words(stored))
+    words = words if len(words) <= SUBJECT_LENGTH else words[: SUBJECT_LENGTH - 1] + "…"
+    return words[:1].upper() + words[1:]
 
 
 def choose_output(name: str, output: Path, *, force: bool = False) -> dict[str, Any]:
@@ -103,10 +111,6 @@ def choose_output(name: str, output: Path, *, force: bool = False) -> dict[str, 
     elif output.is_dir():
         raise Conflict(f"{output} is a folder.", hint="Name a file in it.", code="output_is_a_folder")
     return {"output": str(output), "folder": as_folder, "force": force}
-
-
-def _filled(wanted: MessageFilter) -> dict[str, Any]:
-    return {name: value for name, value in wanted.to_dict().items() if value}
 
 
 def run_export(job: ExportJob, reporter: Reporter | None = None) -> list[WrittenFile]:
@@ -197,13 +201,17 @@ def count_matching(asked: Mapping[str, object]) -> int:
     return reader.count_messages(understand_filter(asked))
 
 
-def project_names(project_ids: Iterable[str]) -> list[str]:
-    """The paths of these projects, as far as they are known; else their ids."""
-    wanted = list(project_ids)
-    if not wanted:
-        return []
-    known = {str(project["_id"]): project.get("path") for project in sessions.list_projects()}
-    return [str(known.get(project_id) or project_id) for project_id in wanted]
+def filter_in_words(stored: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a stored filter lets through, as (word, values) for people; projects by their paths."""
+    known = {str(project["_id"]): project["path"] for project in sessions.list_projects()}
+    told = []
+    for word, (name, _) in FIELDS.items():
+        value = stored.get(name)
+        if isinstance(value, str):
+            told.append((word, value.removesuffix("T00:00:00+00:00")))
+        elif value:
+            told.append((word, ", ".join(known.get(each, each) for each in value)))
+    return told
 
 
 def filter_choices() -> dict[str, list[dict[str, str]]]:

@@ -1,7 +1,6 @@
 """Addresses: pages under /exports/, API under /api/v1/."""
 
 from django.urls import URLPattern, URLResolver, path
-from rest_framework.routers import SimpleRouter
 
 from exports import api, views
 
@@ -16,10 +15,7 @@ urlpatterns = [
     path("<uuid:job_id>/retry/", views.export_retry, name="retry"),
 ]
 
-router = SimpleRouter(use_regex_path=False)
-router.register("exports", api.ExportViewSet, basename="api-export")
-
 api_urlpatterns: list[URLPattern | URLResolver] = [
     path("export-formats/", api.FormatListView.as_view(), name="api-export-formats"),
-    *router.urls,
+    *api.router.urls,
 ]

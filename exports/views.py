@@ -18,8 +18,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from archive.errors import ArchiveError, Conflict, Gone, NotFound
 from exports import artifacts, services
+from exports.filters import FIELDS
 from exports.forms import ExportForm
-from exports.models import WORDS, ExportJob
+from exports.models import ExportJob
 from exports.renderers import RENDERERS
 
 PAGE_SIZE = 50
@@ -84,31 +85,21 @@ def export_detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "job": job,
         "artifact": getattr(job, "artifact", None),
         "renderer": RENDERERS.get(job.format),
-        "filter_facts": _filter_facts(job),
+        "filter_facts": services.filter_in_words(job.filter),
         "again_url": f"{reverse('exports:new')}?{urlencode(_again(job))}",
         "log_lines": job.log_lines()[:LOG_LINES_SHOWN],
     }
     return render(request, "exports/detail.html", context)
 
 
-def _filter_facts(job: ExportJob) -> list[tuple[str, str]]:
-    names = services.project_names(job.filter.get("project_ids", ()))
-    shown = {**job.filter, "project_ids": names} if names else job.filter
-    return [
-        (WORDS[field].capitalize(), value if isinstance(value, str) else ", ".join(value))
-        for field, value in shown.items()
-        if value and field in WORDS
-    ]
-
-
 def _again(job: ExportJob) -> dict[str, str]:
-    """The same choices, for the form of a new export."""
-    chosen = {
-        WORDS[field]: value[:10] if isinstance(value, str) else value[0]
-        for field, value in job.filter.items()
-        if value and field in WORDS
-    }
-    return {"format": job.format} | chosen
+    """The same choices for the form of a new export, as far as it has room for them."""
+    chosen = {"format": job.format}
+    for word, (name, _) in FIELDS.items():
+        value = job.filter.get(name)
+        if value:
+            chosen[word] = value[:10] if isinstance(value, str) else value[0]
+    return chosen
 
 
 @require_safe

@@ -66,12 +66,12 @@ RENDERER = Renderer(
     name="claude-code",
     label="Claude Code files, byte for byte",
     description=(
-        "A zip of the original tree projects/<folder>/<session>.jsonl, subagents in place. "
+        "The original transcripts in a zip, in their own folders, subagents in place. "
         "Whole files: a file is exported if one of its messages matches."
     ),
     extension=".zip",
     media_type="application/zip",
     needs=frozenset({"files"}),
-    loses=("Nothing of the files themselves: every line is the very bytes that were imported.",),
+    loses=("Nothing: every line is the very bytes that were imported.",),
     render=render,
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from archive.errors import BadInput
-from archive.reader import MessageFilter
+from archive.filters import MessageFilter
 from exports.filters import BadFilter, build_filter, parse_time
 
 

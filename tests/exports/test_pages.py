@@ -31,7 +31,7 @@ def test_the_form_says_what_each_format_is_and_loses(alice: Client) -> None:
     page = text(alice.get("/exports/new/"))
     for name in ("claude-code", "json", "jsonl"):
         assert f'value="{name}"' in page
-    assert "Not in it:" in page
+    assert "Loses:" in page
     assert 'type="date"' in page
 
 

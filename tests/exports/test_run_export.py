@@ -115,6 +115,22 @@ def test_an_export_of_nothing_completes_and_says_so(export: Export, name: str) -
     assert "empty" in job.log_lines().get().text
 
 
+def test_an_export_is_called_by_what_it_holds(tree: dict[str, bytes], export: Export) -> None:
+    assert export("json").title == "Everything as json"
+    assert (
+        export("jsonl", project="app", since="2025-03-01", model=["a", "b"]).title
+        == "Project /home/ana/app, model a, b, since 2025-03-01 as jsonl"
+    )
+    assert len(export("jsonl", session=["x" * 50] * 2 + ["y" * 500]).subject) == 200
+
+
+def test_the_tasks_have_the_names_by_which_they_are_sent(settings: Any) -> None:
+    from exports import tasks
+
+    assert tasks.run_export_job.name == ExportJob.task_name
+    assert tasks.expire_artifacts.name in {each["task"] for each in settings.CELERY_BEAT_SCHEDULE.values()}
+
+
 def test_an_unknown_project_is_refused_by_name(tree: dict[str, bytes], people: Any, artifacts_dir: Path) -> None:
     with pytest.raises(BadInput, match="project: there is no project 'nope'"):
         create_export(people.alice, format="json", asked={"project": "nope"})
