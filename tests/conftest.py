@@ -17,12 +17,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def servers() -> embedded.Servers:
     """The embedded mongod and redis-server of this run."""
-    started = run.start_servers()
-    # ensure_running sets the plain URL; ours names this worker's own Redis database.
-    import os
-
-    os.environ["REDIS_URL"] = run.redis_url(run.WORKER_NUMBER)
-    return started
+    return run.start_servers()
 
 
 @pytest.fixture(scope="session")

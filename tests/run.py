@@ -47,8 +47,13 @@ def planned_urls() -> embedded.Urls:
 def start_servers() -> embedded.Servers:
     """The servers of this run; they stay until the owner cleans up."""
     os.environ["CLAUDELENS_MONGOD_CACHE_GB"] = "0.25"
+    for name in embedded.URL_VARIABLES.values():
+        os.environ.pop(name, None)  # else it would look like a server of somebody else's
+    servers = embedded.ensure_running(servers_folder())
     embedded.keep(servers_folder(), running=True)
-    return embedded.ensure_running(servers_folder())
+    # Each worker has a Redis database of its own.
+    os.environ["REDIS_URL"] = redis_url(WORKER_NUMBER)
+    return servers
 
 
 def redis_url(number: int) -> str:
