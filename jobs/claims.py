@@ -67,10 +67,13 @@ def update_where(job: Job, condition: Q, **fields: Any) -> bool:
 def claim(job: Job) -> int:
     """Take the job for this process and return the token that guards every later write.
 
-    Refreshes ``job`` from its row. Raises NotClaimed when it has ended or somebody holds it.
+    A job whose holder is known to be dead is free, whatever its lease says. Refreshes ``job`` from
+    its row. Raises NotClaimed when it has ended or somebody holds it.
     """
     job.refresh_from_db()
     free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
+    if holder_is_dead(job.holder):
+        free |= Q(holder=job.holder)
     seen = Q(state=job.state, token=job.token, state__in=ACTIVE)
     if not update_where(job, seen & free, **_claim_fields(job)):
         raise NotClaimed(f"{job.kind} {job.pk} is {job.state} or held by another worker")

@@ -51,6 +51,13 @@ def test_a_job_whose_lease_has_passed_is_claimed_under_a_new_token(make_job):
     assert claim(job) == 8
 
 
+def test_a_job_of_a_dead_process_is_claimed_before_its_lease_has_passed(make_job):
+    job = make_job()
+    claim(job)
+    DrillJob.objects.update(holder=job.holder.rpartition("/")[0] + "/1")
+    assert claim(job) == 2
+
+
 def test_a_cancelling_job_stays_cancelling_when_it_is_claimed(make_job):
     job = make_job(state="cancelling", cancel_requested=True)
     claim(job)
