@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
+from importlib import metadata
 from typing import Any
-
-import genai_prices
-from genai_prices.types import TieredPrices
 
 from archive import money
 
 # Factors as (numerator, denominator) of what is charged.
 FACTORS = {("speed", "fast"): (2, 1), ("tier", "batch"): (1, 2), ("geo", "us"): (11, 10)}
-PRICE_VERSION = f"genai-prices {genai_prices.__version__}"
+PRICE_VERSION = f"genai-prices {metadata.version('genai-prices')}"
 SYNTHETIC_MODEL = "<synthetic>"
 
 # Our token kinds -> the attribute of a genai-prices rate table.
@@ -149,6 +147,9 @@ def _is_dated(model: str) -> bool:
 
 
 def _look_up(model: str, day: date | None) -> Any | None:
+    # Imported on first use: ten megabytes that a web process never needs.
+    import genai_prices
+
     try:
         return genai_prices.calc_price(
             genai_prices.Usage(input_tokens=0, output_tokens=0),
@@ -189,7 +190,7 @@ def _per_token(usd_per_million: Decimal) -> int:
 def _rate(value: Any) -> Rate | None:
     if value is None:
         return None
-    if isinstance(value, TieredPrices):
+    if hasattr(value, "tiers"):
         tiers = tuple((tier.start, _per_token(tier.price)) for tier in value.tiers)
         return Rate(_per_token(value.base), tiers)
     return Rate(_per_token(Decimal(value)))
