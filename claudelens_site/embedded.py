@@ -10,6 +10,7 @@ Whoever uses them holds a shared lock on ``services.users``. The last one out st
 import fcntl
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -167,11 +168,18 @@ def data_dir_from_environment() -> Path:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port of the loopback address that nobody listens on now.
+
+    It lies below those that the kernel hands to outgoing connections: one of these may be busy at
+    the very moment when a server wants its old port back.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311  (any will do)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
 
 
 def _ensure(name: str, data_dir: Path) -> tuple[str, bool]:

@@ -1,6 +1,7 @@
 """Starts the site's processes, restarts one that dies, and stops all of them in order."""
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +36,7 @@ class Child:
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
+            env=os.environ | {"REMAP_SIGTERM": "SIGQUIT"},  # Celery: end soon, not when all is done
             start_new_session=True,
             preexec_fn=_end_with_parent,  # noqa: PLW1509  (no threads here)
         )
