@@ -36,8 +36,8 @@ types: $(VENV)/.dev ## Check the types
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix --quiet .
 
-bench: $(VENV)/.dev ## Measure imports and exports against the plain ways
-	@$(PY) -m benchmarks $(ARGS)
+bench: $(VENV)/.dev ## Measure imports, exports and the web server beside the plain ways (SIZE=1GB)
+	@$(PY) -m benchmarks $(if $(SIZE),--size=$(SIZE)) $(ARGS)
 
 chaos: $(VENV)/.dev ## Kill workers and servers at random and count what is left (long)
 	@$(PY) -m pytest $(TESTS) -m slow -q --timeout=3600 $(ARGS)
