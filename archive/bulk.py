@@ -59,16 +59,22 @@ class Batch:
     size: int = 0
     position: Position = field(default_factory=dict)
 
-    def add(self, item: Message | Rejected) -> None:
+    def add(self, item: Message | Rejected, project: Project) -> bool:
+        """Take one more item, of ``project``; whether the batch is full now."""
         if isinstance(item, Message):
             self.messages.append(item)
             self.size += item.size
         else:
             self.rejected.append(item)
             self.size += len(item.raw)
+        if project.slug not in self.projects or project.path:
+            self.projects[project.slug] = project
+        items = len(self.messages) + len(self.rejected)
+        return items >= MAX_BATCH_DOCS or self.size >= MAX_BATCH_BYTES
 
     @property
     def is_full(self) -> bool:
+        """Whether it must not go on to another file."""
         items = len(self.messages) + len(self.rejected)
         return max(items, len(self.files)) >= MAX_BATCH_DOCS or self.size >= MAX_BATCH_BYTES
 

@@ -19,12 +19,13 @@ from archive.money import from_decimal128, to_decimal128
 from archive.records import Call, long
 from archive.unit_of_work import UnitOfWork
 
+OF_EITHER = ("requestId", "reportedCostUsd")
 TOKEN_KINDS = ("input", "output", "cacheRead", "cacheWrite5m", "cacheWrite1h")
 
 
 def document_of(call: Call) -> Document:
-    """One line's view of a response, as a document."""
-    return {
+    """One line's view of a response, as a document. Fields of no value are left out."""
+    document: Document = {
         "_id": call.id,
         "sessionId": call.session_id,
         "projectId": call.project_id,
@@ -32,11 +33,14 @@ def document_of(call: Call) -> Document:
         "usage": call.usage,
         "timestamp": call.timestamp,
         "ownerAt": call.timestamp,
-        "isSidechain": call.is_sidechain,
-        "usageSidechain": call.is_sidechain,
-        "requestId": call.request_id,
-        "reportedCostUsd": None if call.reported_cost is None else to_decimal128(call.reported_cost),
     }
+    if call.is_sidechain:
+        document["isSidechain"] = document["usageSidechain"] = True
+    if call.request_id:
+        document["requestId"] = call.request_id
+    if call.reported_cost is not None:
+        document["reportedCostUsd"] = to_decimal128(call.reported_cost)
+    return document
 
 
 def merge(one: Document, other: Document) -> Document:
@@ -45,26 +49,26 @@ def merge(one: Document, other: Document) -> Document:
     owner = min(one, other, key=_owner_rank)
     usage = max(one, other, key=_usage_rank)
     times = [each["timestamp"] for each in (one, other) if each["timestamp"]]
-    return {
-        **owner,
-        "usage": usage["usage"],
-        "usageSidechain": usage["usageSidechain"],
-        "model": usage["model"],
-        "timestamp": min(times, default=None),
-        "requestId": owner["requestId"] or one["requestId"] or other["requestId"],
-        "reportedCostUsd": usage["reportedCostUsd"] or one["reportedCostUsd"] or other["reportedCostUsd"],
-    }
+    merged = {name: value for name, value in owner.items() if name not in ("usageSidechain", *OF_EITHER)}
+    merged.update(usage=usage["usage"], model=usage["model"], timestamp=min(times, default=None))
+    if usage.get("usageSidechain"):
+        merged["usageSidechain"] = True
+    for name in OF_EITHER:
+        known = [each[name] for each in (one, other) if name in each]
+        if known:
+            merged[name] = min(known, key=str)
+    return merged
 
 
 def _owner_rank(call: Document) -> tuple[Any, ...]:
     at: datetime | None = call["ownerAt"]
-    return (call["isSidechain"], at is None, at.timestamp() if at else 0, call["sessionId"])
+    return ("isSidechain" in call, at is None, at.timestamp() if at else 0, call["sessionId"])
 
 
 def _usage_rank(call: Document) -> tuple[Any, ...]:
     usage = call["usage"]
     total = sum(usage.get(kind, 0) for kind in TOKEN_KINDS)
-    return (not call["usageSidechain"], total, usage.get("output", 0), "speed" in usage, call["model"])
+    return ("usageSidechain" not in call, total, usage.get("output", 0), "speed" in usage, call["model"])
 
 
 def priced(call: Document) -> Document:

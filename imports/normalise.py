@@ -6,7 +6,7 @@ import makes the same messages.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from archive.costs import SYNTHETIC_MODEL
@@ -18,6 +18,12 @@ from imports.readers import claude_code
 # Longer names of sessions, models, branches and folders are no names.
 MAX_FIELD = 1000
 TEXT_FIELDS = ("uuid", "parentUuid", "agentId", "cwd", "gitBranch", "version", "requestId")
+USAGE_COUNTS = (
+    ("input", "input_tokens"),
+    ("output", "output_tokens"),
+    ("cacheRead", "cache_read_input_tokens"),
+    ("cacheWrite5m", "cache_creation_input_tokens"),
+)
 USAGE_TEXTS = (("speed", "speed"), ("tier", "service_tier"), ("geo", "inference_geo"))
 
 
@@ -179,7 +185,8 @@ def parse_time(time: Any) -> datetime | None:
             if moment.tzinfo is not UTC:
                 moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
             # MongoDB holds milliseconds; the record keeps the rest.
-            return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+            odd = moment.microsecond % 1000
+            return moment - timedelta(microseconds=odd) if odd else moment
         if isinstance(time, (int, float)) and not isinstance(time, bool):
             return datetime.fromtimestamp(time / 1000, UTC)
     except (ValueError, OverflowError, OSError):
@@ -196,44 +203,52 @@ def _calls(
         return []
     usage = usage_of(response["usage"])
     call_id = _text(response.get("id")) or document["contentHash"].hex()
-    if "role" in document:
+    is_inner = value.get("type") == "progress"
+    if not is_inner:
         document["usage"], document["apiMessageId"] = usage, call_id
-    return [
-        Call(
-            id=call_id,
-            session_id=context.session_id,
-            project_id=context.project.id,
-            model=_model(response),
-            usage=usage,
-            timestamp=timestamp,
-            is_sidechain=document["isSidechain"] or value.get("type") == "progress",
-            request_id=_text(value.get("requestId")) or None,
-            reported_cost=_money(value.get("costUSD", value.get("costUsd"))),
-        )
-    ]
+    call = Call(
+        call_id,
+        context.session_id,
+        document["projectId"],
+        document.get("model") or _model(response),
+        usage,
+        timestamp,
+        is_inner or document["isSidechain"],
+        document.get("requestId"),
+    )
+    if "costUSD" in value or "costUsd" in value:
+        call.reported_cost = _money(value.get("costUSD", value.get("costUsd")))
+    return [call]
 
 
 def usage_of(usage: dict[str, Any]) -> dict[str, Any]:
-    """The tokens of one response by kind, and what else decides its price.
+    """The tokens of one response by kind (those that are not 0), and what else decides its price.
 
     Before 1.0.98 the time to live of what was written to the cache is not told: five minutes, the default.
     """
-    written = _count(usage.get("cache_creation_input_tokens"))
+    counts: dict[str, Any] = {}
+    for kind, name in USAGE_COUNTS:
+        if count := _count(usage.get(name)):
+            counts[kind] = count
     split = usage.get("cache_creation")
-    hour = min(written, _count(split.get("ephemeral_1h_input_tokens"))) if isinstance(split, dict) else 0
+    if isinstance(split, dict) and "cacheWrite5m" in counts:
+        _split_cache_writes(counts, _count(split.get("ephemeral_1h_input_tokens")))
     tools = usage.get("server_tool_use")
-    counts: dict[str, Any] = {
-        "input": _count(usage.get("input_tokens")),
-        "output": _count(usage.get("output_tokens")),
-        "cacheRead": _count(usage.get("cache_read_input_tokens")),
-        "cacheWrite5m": written - hour,
-        "cacheWrite1h": hour,
-        "webSearches": _count(tools.get("web_search_requests")) if isinstance(tools, dict) else 0,
-    }
-    for name, told in USAGE_TEXTS:
-        if text := _text(usage.get(told)):
-            counts[name] = text
+    if isinstance(tools, dict) and (searches := _count(tools.get("web_search_requests"))):
+        counts["webSearches"] = searches
+    for kind, name in USAGE_TEXTS:
+        if text := _text(usage.get(name)):
+            counts[kind] = text
     return counts
+
+
+def _split_cache_writes(counts: dict[str, Any], hour: int) -> None:
+    if not hour:
+        return
+    written = counts.pop("cacheWrite5m")
+    counts["cacheWrite1h"] = min(hour, written)
+    if written > hour:
+        counts["cacheWrite5m"] = written - hour
 
 
 MAX_TOKENS = 10**12

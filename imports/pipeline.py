@@ -148,9 +148,7 @@ class _ImportRun:
         is_done = False
         try:
             for item in found.items(self.checkpoint.job_id, self.options.max_record):
-                self.batch.add(item)
-                self.batch.projects[found.context.project.slug] = found.context.project
-                if self.batch.is_full:
+                if self.batch.add(item, found.context.project):
                     self._mark(found, is_done=False)
                     self.position = {**where, "done": self.bytes_before, **found.position()}
                     yield self._closed()
