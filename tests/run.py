@@ -4,6 +4,7 @@ The first process (xdist's controller, or the only one) chooses the folder and s
 environment, which the workers inherit. The servers start when the first test needs them.
 """
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ def folder() -> Path:
     """The folder of this run."""
     if VARIABLE not in os.environ:
         os.environ[VARIABLE] = f"{tempfile.mkdtemp(prefix='claudelens-test-')}:{os.getpid()}"
+        atexit.register(clean_up)  # also where pytest ends before it has begun
     return Path(os.environ[VARIABLE].rpartition(":")[0])
 
 
@@ -63,7 +65,7 @@ def redis_url(number: int) -> str:
 
 def clean_up() -> None:
     """Stop the servers and delete the folder (the owner only)."""
-    if not is_owner():
+    if not is_owner() or not folder().exists():
         return
     embedded.keep(servers_folder(), running=False)
     embedded.stop_unused(servers_folder())
