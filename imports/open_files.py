@@ -81,6 +81,7 @@ class OpenFile:
 
     def _held(self, *, is_done: bool) -> dict[str, Any]:
         cursor = self.cursor
+        is_at_line_start = cursor.place == 0 and cursor.part == 0
         held = cursor.digest.hexdigest()
         whole = cursor.digest.copy()
         if is_done:
@@ -90,11 +91,11 @@ class OpenFile:
             "heldSha256": held,
             "size": cursor.offset + (len(cursor.rest) if is_done else 0),
             "sha256": whole.hexdigest(),
-            "lines": cursor.line - (cursor.place == 0),
+            "lines": cursor.line - is_at_line_start,
             "records": cursor.records,
             "rejected": cursor.rejected,
             "lineEnd": "\r\n" if cursor.crlf else "\n",
-            "finalNewline": cursor.place == 0 and not cursor.is_cut,
+            "finalNewline": is_at_line_start and not cursor.is_cut,
             "tail": b"" if cursor.is_cut or not is_done else cursor.rest,
             "complete": is_done,
             "parser": PARSER_VERSION,

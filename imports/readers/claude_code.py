@@ -107,15 +107,21 @@ def _objects_on(line: bytes) -> list[dict[str, Any]]:
 def is_own(value: dict[str, Any]) -> bool:
     """Whether only Claude Code writes such a line. (iFlow, Qwen and others write look-alikes, without
     ``parentUuid``.)"""
-    kind = value.get("type")
+    kind = _kind(value)
     return (
         kind in OWN_TYPES
         or (kind == "summary" and "leafUuid" in value)
-        or (isinstance(kind, str) and "parentUuid" in value and "sessionId" in value)
+        or (bool(kind) and "parentUuid" in value and "sessionId" in value)
         or (kind in JOURNAL_TYPES and ("agentId" in value or "key" in value))
         or ("display" in value and "pastedContents" in value)
         or _has_claude_usage(value.get("message"))
     )
+
+
+def _kind(value: dict[str, Any]) -> str:
+    """The line's type; "" where it is missing, or no text."""
+    kind = value.get("type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _has_claude_usage(message: Any) -> bool:
@@ -205,8 +211,9 @@ TITLES = {
 
 def title_of(value: dict[str, Any], prompt: str) -> tuple[str, str] | None:
     """(kind, text) where the line names its conversation: given titles, summaries, the first prompt."""
-    if value.get("type") in TITLES:
-        kind, key = TITLES[value["type"]]
+    named = TITLES.get(_kind(value))
+    if named:
+        kind, key = named
         text = value.get(key)
         return (kind, _one_line(text)) if isinstance(text, str) and text.strip() else None
     return ("prompt", _one_line(prompt)) if prompt else None

@@ -7,6 +7,7 @@ line (at most ``max_record`` bytes) whatever the length of the file.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,9 +27,14 @@ from archive.records import (
 from imports.readers.sources import Stream
 
 PIECE_BYTES = 4 * 1024 * 1024
-MAX_BLANK_BYTES = 1024 * 1024
+# Blank space and the longest record after it must fit into one document.
+MAX_BLANK_BYTES = 256 * 1024
 BOM = b"\xef\xbb\xbf"
 NEWLINE = 10
+LONGEST_CUT_TOKEN = 5
+# What an encoder of BSON may refuse, so that bytes are kept: with their own line end, if it is a longer one.
+NOT_FOR_BSON = re.compile(rb"\\u0000|\d{19}")
+CUT_OFF = "the file ends before the record does"
 
 HINTS = {
     "not_json": "Open the file at this line; the record is kept and comes back in an export.",
@@ -96,16 +102,16 @@ class _LineReader:
         yield from self._rest_of_long_line()
         cursor, file_id = self.cursor, self.file_id
         readline, limit = self.stream.readline, self.max_record + 2
-        blank, number = b"", cursor.line
+        blank, number = bytearray(), cursor.line
         while line := readline(limit):
             if len(line) > self.max_record and line[-1] != NEWLINE:
-                yield from self._long_line(blank, line, number)
-                blank, number = b"", cursor.line
+                yield from self._long_line(bytes(blank) + line, number)
+                blank, number = bytearray(), cursor.line
                 continue
             if cursor.offset == 0 and not blank:
                 cursor.crlf = line.endswith(b"\r\n")
-            if (cursor.place or line.isspace()) and (rest := self._blank_line(blank, line)) is not None:
-                blank, number = rest, number + 1
+            if line.isspace() and self._is_passed(line, blank):
+                number += 1
                 continue
             value = None if blank or cursor.place else self._plain_value(line)
             if value is not None:
@@ -113,35 +119,38 @@ class _LineReader:
                 cursor.records += 1
                 yield Record(file_id, seq_of(number, 0), cursor.offset, len(line), value)
             else:
-                yield from self._odd_line(blank, line, number)
-            blank, number = b"", number + 1
-        cursor.rest = cursor.rest or blank
+                yield from self._odd_line(bytes(blank), line, number)
+            blank, number = bytearray(), number + 1
+        cursor.rest = cursor.rest or bytes(blank)
+
+    def _is_passed(self, line: bytes, blank: bytearray) -> bool:
+        """Whether a blank line is no record: the end of the line that the last one stands on, or space that
+        ``blank`` carries on to the next one."""
+        cursor = self.cursor
+        if cursor.place:
+            if line == b"\n":
+                cursor.consume(line, cursor.line + 1, 0)
+            return line == b"\n"
+        if len(blank) + len(line) > MAX_BLANK_BYTES:
+            return False
+        blank += line
+        return True
 
     def _plain_value(self, line: bytes) -> dict[str, Any] | None:
         """The object on a line that is nothing but its own compact encoding; None for every other line."""
         end = b"\r\n" if self.cursor.crlf else b"\n"
         body = line.removesuffix(end)
-        if self.cursor.crlf and len(body) == len(line):
+        if self.cursor.crlf and (len(body) == len(line) or NOT_FOR_BSON.search(body)):
             return None
         try:
             value = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return None
-        if type(value) is not dict or orjson.dumps(value) != body or reads_as_reference(body):
-            return None
+            if type(value) is not dict or orjson.dumps(value) != body or reads_as_reference(body):
+                return None
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+            return None  # the decoder takes deeper nesting than the encoder
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
             return None
         return value
-
-    def _blank_line(self, blank: bytes, line: bytes) -> bytes | None:
-        """Blank space to carry on to the next record, or None where the line is no blank one."""
-        cursor = self.cursor
-        if cursor.place and line in (b"\n", b"\r\n" if cursor.crlf else b"\n"):
-            cursor.consume(line, cursor.line + 1, 0)  # the end of the line that the last record stands on
-            return b""
-        if cursor.place or not line.isspace() or len(blank) + len(line) > MAX_BLANK_BYTES:
-            return None
-        return blank + line
 
     def _odd_line(self, blank: bytes, line: bytes, number: int) -> Iterator[Record | Rejected]:
         """The records of a line that takes a closer look."""
@@ -149,12 +158,14 @@ class _LineReader:
         body = line.removesuffix(b"\n")
         ended = len(body) < len(line)
         first = cursor.place
-        found = list(_parse_line(body, at_start=cursor.offset == 0, is_last=not ended))
+        found = list(_parse_line(body, first, at_start=cursor.offset == 0, is_last=not ended))
         for index, piece in enumerate(found):
             is_end = index == len(found) - 1
             raw = (blank if index == 0 else b"") + piece.chunk
             consumed = raw + (b"\n" if is_end and ended else b"")
             place = min(first + index, PLACES_PER_LINE - 1)
+            # The end that is implied after a plain record is the file's own; here it may be another.
+            piece.is_plain &= not (cursor.crlf and is_end)
             if piece.code == "truncated":
                 cursor.rest, cursor.is_cut = raw, True
                 yield self._rejected(piece.code, piece.reason, raw, seq_of(number, place))
@@ -180,9 +191,9 @@ class _LineReader:
         start = self.cursor.offset
         return Rejected(self.file_id, seq, start, start + len(raw), code, reason, HINTS[code], raw, part)
 
-    def _long_line(self, blank: bytes, start: bytes, number: int) -> Iterator[Rejected]:
-        """A line longer than a message may be: kept in pieces, one after the other, never held whole."""
-        held = blank + start
+    def _long_line(self, held: bytes, number: int) -> Iterator[Rejected]:
+        """A line longer than a message may be: kept in pieces, one after the other, never held whole.
+        ``held`` is what was read of it so far."""
         self.cursor.line = number
         for at in range(0, len(held), PIECE_BYTES):
             yield self._long_piece(held[at : at + PIECE_BYTES])
@@ -196,7 +207,8 @@ class _LineReader:
             if len(body) < len(piece):
                 self.cursor.consume(b"\n", self.cursor.line + 1, 0)
         if self.cursor.part:
-            self.cursor.part, self.cursor.place = 0, 1  # the file ends with this line
+            # The file ends with this line.
+            self.cursor.part, self.cursor.place = 0, min(self.cursor.place + 1, PLACES_PER_LINE - 1)
 
     def _long_piece(self, body: bytes) -> Rejected:
         cursor = self.cursor
@@ -233,62 +245,71 @@ def reads_as_reference(body: bytes) -> bool:
     return b'"$ref"' in body and b'"$id"' in body
 
 
-def _parse_line(body: bytes, *, at_start: bool, is_last: bool) -> Iterator[_Piece]:
-    """Split a line into its objects and its unreadable rest, which together are the whole line."""
+def _parse_line(body: bytes, place: int, *, at_start: bool, is_last: bool) -> Iterator[_Piece]:
+    """Split a line, or what stands on it from ``place`` on, into its objects and its unreadable rest, which
+    together are the whole of it."""
     skip = len(BOM) if at_start and body.startswith(BOM) else 0
     try:
         text = body[skip:].decode()
     except UnicodeDecodeError as error:
+        if is_last and error.reason == "unexpected end of data" and body[skip:].lstrip()[:1] == b"{":
+            yield _Piece(body, code="truncated", reason=CUT_OFF)
+            return
         yield _Piece(
             body, code="invalid_utf8", reason=f"byte {skip + error.start + 1} of the line is not UTF-8"
         )
         return
-    if text.lstrip().startswith("//"):
+    if place == 0 and text.lstrip().startswith("//"):
         yield _Piece(body, code="comment", reason="a comment, not a record")
         return
-    yield from _parse_text(body, text, skip, is_last=is_last)
+    yield from _parse_text(body, text, skip, place, is_last=is_last)
 
 
-def _parse_text(body: bytes, text: str, done: int, *, is_last: bool) -> Iterator[_Piece]:
+def _parse_text(body: bytes, text: str, done: int, place: int, *, is_last: bool) -> Iterator[_Piece]:
     """The pieces of ``text``, before which ``done`` bytes of ``body`` stand; none leaves a gap."""
-    at, begin, place = 0, 0, 0
-    while rest := text[at:].strip():
+    at, begin, counted = _after_space(text, 0), 0, 0
+    if at == len(text):
+        yield _Piece(body, code="blank", reason="nothing but blank space")
+    while at < len(text):
         if place == PLACES_PER_LINE - 1:
             yield _Piece(body[begin:], code="too_many", reason=f"more than {place:,} records on one line")
             return
         try:
-            value, end = _DECODER.raw_decode(text, at + len(text[at:]) - len(text[at:].lstrip()))
+            value, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            yield _unreadable(body[begin:], rest, error, is_last=is_last)
+            yield _unreadable(body[begin:], error, is_last=is_last and text[at] == "{")
             return
-        done += len(text[at:end].encode("utf-8"))
-        stop = len(body) if not text[end:].strip() else done
+        done, counted = done + len(text[counted:end].encode()), end
+        at, place = _after_space(text, end), place + 1
+        stop = len(body) if at == len(text) else done
         yield _judged(body[begin:stop], value)
-        at, begin, place = end, stop, place + 1
-    if place == 0:
-        yield _Piece(body, code="blank", reason="nothing but blank space")
+        begin = stop
 
 
-def _unreadable(chunk: bytes, rest: str, error: Exception, *, is_last: bool) -> _Piece:
+_SPACE = re.compile(r"\s*")
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _unreadable(chunk: bytes, error: Exception, *, is_last: bool) -> _Piece:
+    """What is wrong with a chunk; ``is_last``: it is an object that the file's end may have cut off."""
     if isinstance(error, RecursionError):
         return _Piece(chunk, code="too_deep", reason=f"nested deeper than {MAX_DEPTH} levels")
-    if is_last and rest.startswith("{") and _is_cut_off(error, rest):
-        return _Piece(chunk, code="truncated", reason="the file ends before the record does")
-    reason = (
-        f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else str(error)
-    )
-    return _Piece(chunk, code="not_json", reason=reason)
-
-
-def _is_cut_off(error: Exception, rest: str) -> bool:
-    """Whether reading failed at the very end of the text, or in a string that has no end."""
     if not isinstance(error, json.JSONDecodeError):
-        return False
-    return (
-        error.msg.startswith("Unterminated string")
-        or error.pos >= len(error.doc.rstrip())
-        or rest[-1] in ",:{["
-    )
+        return _Piece(chunk, code="not_json", reason=str(error))
+    if is_last and _is_cut_off(error):
+        return _Piece(chunk, code="truncated", reason=CUT_OFF)
+    return _Piece(chunk, code="not_json", reason=f"{error.msg} at character {error.pos + 1}")
+
+
+def _is_cut_off(error: json.JSONDecodeError) -> bool:
+    """Whether reading failed at the very end of the text (a cut word, number or escape begins some characters
+    before it), or in a string that has no end."""
+    end = len(error.doc.rstrip())
+    return error.msg.startswith("Unterminated string") or error.pos >= end - LONGEST_CUT_TOKEN
 
 
 def _judged(chunk: bytes, value: Any) -> _Piece:

@@ -1,0 +1,90 @@
+"""Files read without a database: into chunks as they would be stored, and back into bytes."""
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions
+
+from archive.bulk import FileMark
+from archive.files import Chunk, SourceFile, _pieces, from_document
+from archive.records import Message, Rejected, encode
+from imports.normalise import Context, start_context
+from imports.open_files import OpenFile
+from imports.readers.lines import Cursor
+
+FILE_ID = bson.ObjectId("0" * 24)
+MAX_RECORD = 15 * 1024 * 1024
+AWARE: CodecOptions = CodecOptions(tz_aware=True)
+
+
+@dataclass
+class MemoryEntry:
+    """An entry whose bytes are in memory."""
+
+    data: bytes
+    name: str = "session.jsonl"
+    tree_path: str = "projects/-home-ada-shop/session.jsonl"
+    opened: list[int] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def open(self, offset: int = 0) -> io.BytesIO:
+        self.opened.append(offset)
+        stream = io.BytesIO(self.data)
+        stream.seek(offset)
+        return stream
+
+
+def opened(data: bytes, file: SourceFile | None = None) -> OpenFile:
+    """A file at its start, or where ``file`` was left."""
+    entry = MemoryEntry(data)
+    file = file or SourceFile(FILE_ID, entry.tree_path)
+    made = OpenFile(entry, file, Cursor(), start_context(entry.tree_path, "", ""))
+    if file.cursor:
+        made.cursor = Cursor(**file.cursor)
+        made.cursor.digest.update(data[: made.cursor.offset])
+        made.context = Context.from_dict(file.context)
+    return made
+
+
+def read(source: OpenFile, max_record: int = MAX_RECORD) -> list[Message | Rejected]:
+    return list(source.items("job", max_record))
+
+
+def chunk_of(item: Message | Rejected) -> Chunk:
+    """The chunk as it comes back from the database."""
+    if isinstance(item, Rejected):
+        return Chunk(item.seq, item.part, item.raw)
+    stored: dict[str, Any] = bson.decode(encode(item), AWARE)
+    return Chunk(item.seq, 0, stored.get("raw"), stored.get("record"))
+
+
+def kept(mark: FileMark) -> SourceFile:
+    """What the archive would know of the file after this mark."""
+    held = bson.decode(bson.encode({"_id": FILE_ID, "path": "p", **mark.held}), AWARE)
+    return from_document(held)
+
+
+def given_back(items: list[Message | Rejected], mark: FileMark) -> bytes:
+    """The file's bytes, put together as an export does."""
+    chunks = [chunk_of(item) for item in items]
+    assert sorted(chunks) == chunks
+    assert len({(each.seq, each.part) for each in chunks}) == len(chunks), "two chunks in one place"
+    return b"".join(_pieces(kept(mark), iter(chunks)))
+
+
+def round_trip(data: bytes, max_record: int = MAX_RECORD) -> bytes:
+    source = opened(data)
+    return given_back(read(source, max_record), source.mark(is_done=True))
+
+
+def seen(item: Message | Rejected) -> tuple[Any, ...]:
+    """What must not depend on where reading was interrupted."""
+    if isinstance(item, Rejected):
+        return ("rejected", item.seq, item.part, item.code, item.start, item.end, item.raw)
+    document = {k: v for k, v in bson.decode(encode(item)).items() if k != "importedAt"}
+    return ("message", item.seq, item.end, item.key, document, item.title, item.is_prompt)

@@ -1,0 +1,1 @@
+"""Synthetic transcripts, made by hand for these tests."""
