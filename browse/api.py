@@ -41,8 +41,8 @@ FILTERS = [
     _query("source", "Where it came from.", enum=[value for value, _ in SOURCES]),
     _query("model", "Name of a model that took part."),
     _query("text", "Text in the title, in any case."),
-    _query("since", "First day (UTC), or a moment in ISO 8601."),
-    _query("until", "Last day (UTC), or the moment before which."),
+    _query("since", "Went on at or after this day (UTC) or moment, in ISO 8601."),
+    _query("until", "Began before this day (UTC) or moment."),
     _query("sort", "Order; newest first unless told otherwise.", enum=[value for value, _ in SORTS]),
 ]
 

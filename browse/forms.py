@@ -1,6 +1,6 @@
 """What a reader may ask the list of conversations for, checked and worded."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import Any
 
 from django import forms
@@ -28,13 +28,12 @@ NO_SUCH_DAY = "“%s” is not a date. Write it as 2026-01-31."
 
 
 class DayField(forms.Field):
-    """A day, or a moment in ISO 8601, as UTC. ``is_end`` takes the whole day in."""
+    """A day (its beginning), or a moment in ISO 8601, as UTC."""
 
     widget = forms.DateInput(attrs={"type": "date"})
 
-    def __init__(self, *, is_end: bool = False, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, **kwargs)
-        self.is_end = is_end
 
     def to_python(self, value: str | None) -> datetime | None:
         if not value or not value.strip():
@@ -46,15 +45,11 @@ class DayField(forms.Field):
 
     def _parsed(self, value: str) -> datetime:
         if day := parse_date(value):
-            return self._midnight(day)
+            return datetime.combine(day, time.min, UTC)
         moment = parse_datetime(value)
         if moment is None:
             raise ValueError(value)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-
-    def _midnight(self, day: date) -> datetime:
-        start = datetime.combine(day, time.min, UTC)
-        return start + timedelta(days=1) if self.is_end else start
 
 
 class SessionFilterForm(forms.Form):
@@ -73,7 +68,7 @@ class SessionFilterForm(forms.Form):
     model = forms.CharField(max_length=200, required=False)
     text = forms.CharField(max_length=200, required=False)
     since = DayField()
-    until = DayField(is_end=True)
+    until = DayField()
     sort = forms.ChoiceField(
         choices=SORTS,
         required=False,
@@ -84,7 +79,7 @@ class SessionFilterForm(forms.Form):
         given = super().clean() or {}
         since, until = given.get("since"), given.get("until")
         if since and until and since >= until:
-            self.add_error("until", "The last day lies before the first one.")
+            self.add_error("until", "“Before” has to be later than “from”.")
         return given
 
     @property

@@ -85,7 +85,7 @@ def _marks(line: Line) -> Iterator[str]:
     agent = line.get("agentId")
     if line.get("isSidechain") or agent:
         yield f"subagent {str(agent)[:8]}" if agent else "subagent"
-    if mapping(line.get("record")).get("isMeta"):
+    if line.get("type") == "user" and mapping(line.get("record")).get("isMeta"):
         yield "not typed by the user"
 
 

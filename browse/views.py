@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
@@ -75,12 +76,19 @@ def session_list(request: HttpRequest) -> HttpResponse:
         "projects": dict(sorted(projects.items(), key=lambda item: item[1].lower())),
         "models": sessions.distinct_values("models"),
         "cursor": request.GET.get("cursor"),
+        "export_query": _export_query(request.GET),
     }
     try:
         context |= _rows(request, form, projects)
     except BadInput as fault:
         return render(request, "browse/session_list.html", context | {"fault": fault}, status=400)
     return render(request, "browse/session_list.html", context)
+
+
+def _export_query(query: QueryDict) -> str:
+    """The filters that an export knows too, so that it can begin with what is on the page."""
+    shared = ("project", "source", "model", "since", "until")
+    return urlencode({name: query[name] for name in shared if query.get(name)})
 
 
 def _rows(request: HttpRequest, form: SessionFilterForm, projects: dict[str, str]) -> dict[str, Any]:

@@ -19,7 +19,13 @@ READABLE = [
     *((ink, f"{tone}-wash") for tone in ("ok", "warn", "danger", "info") for ink in ("ink", "ink-soft")),
     ("danger", "surface"), ("danger", "bg"), ("accent-strong", "surface"),
 ]  # fmt: skip
-VISIBLE = [("line-strong", "surface"), ("line-strong", "bg"), ("focus", "bg"), ("focus", "surface"), ("accent", "sunken")]
+VISIBLE = [
+    ("line-strong", "surface"),
+    ("line-strong", "bg"),
+    ("focus", "bg"),
+    ("focus", "surface"),
+    ("accent", "sunken"),
+]
 
 
 def colours(scheme):

@@ -86,9 +86,9 @@ class TestList:
             ("model=claude-unheard-of-9", ["Fix the <b>cart</b> total"]),
             ("source=claude-code&sort=title", ["An odd name", "Fix the <b>cart</b> total", "Prompt number 0"]),
             ("source=chatgpt", []),
-            ("since=2026-01-31&until=2026-01-31&sort=-messageCount", ["Prompt number 0", "Fix the <b>cart</b> total", "An odd name"]),
+            ("since=2026-01-31&until=2026-02-01&sort=-messageCount", ["Prompt number 0", "Fix the <b>cart</b> total", "An odd name"]),
             ("since=2026-02-01", []),
-            ("until=2026-01-30", []),
+            ("until=2026-01-31", []),
             ("since=2026-01-31T00:00:02Z", ["Prompt number 0", "Fix the <b>cart</b> total"]),
         ],
     )  # fmt: skip
@@ -134,7 +134,7 @@ class TestList:
             ("sort=password", "is not an order"),
             ("source=elsewhere", "is not a source"),
             ("project=7", "no project with this id"),
-            ("since=2026-02-01&until=2026-01-01", "lies before"),
+            ("since=2026-02-01&until=2026-01-01", "has to be later"),
             ("text=" + "x" * 201, "200 characters"),
         ],
     )

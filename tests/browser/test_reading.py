@@ -28,7 +28,9 @@ def filled_site(live_site, tmp_path_factory):
 def test_a_hostile_conversation_does_nothing(staff, filled_site, complaints):
     asked = []
     staff.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
-    staff.on("request", lambda request: asked.append(request.url) if filled_site.url not in request.url else None)
+    staff.on(
+        "request", lambda request: asked.append(request.url) if filled_site.url not in request.url else None
+    )
 
     staff.goto(filled_site.url + CONVERSATION)
     staff.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true })")
@@ -54,7 +56,9 @@ def test_no_page_is_wider_than_a_small_screen(staff, filled_site, scheme):
 
 
 def test_times_are_shown_in_the_readers_zone(browser, filled_site, staff):
-    context = browser.new_context(timezone_id="Asia/Tokyo", locale="en-GB", storage_state=staff.context.storage_state())
+    context = browser.new_context(
+        timezone_id="Asia/Tokyo", locale="en-GB", storage_state=staff.context.storage_state()
+    )
     page = context.new_page()
     page.goto(filled_site.url + CONVERSATION)
 
