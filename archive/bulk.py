@@ -50,7 +50,7 @@ class FileMark:
 
 @dataclass(slots=True)
 class Batch:
-    """What is written, counted and checkpointed together."""
+    """What is written, counted and checkpointed together: at most ``max_docs`` records or files."""
 
     messages: list[Message] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
@@ -58,6 +58,7 @@ class Batch:
     projects: dict[str, Project] = field(default_factory=dict)
     size: int = 0
     position: Position = field(default_factory=dict)
+    max_docs: int = MAX_BATCH_DOCS
 
     def add(self, item: Message | Rejected, project: Project) -> bool:
         """Take one more item, of ``project``; whether the batch is full now."""
@@ -70,13 +71,13 @@ class Batch:
         if project.slug not in self.projects or project.path:
             self.projects[project.slug] = project
         items = len(self.messages) + len(self.rejected)
-        return items >= MAX_BATCH_DOCS or self.size >= MAX_BATCH_BYTES
+        return items >= self.max_docs or self.size >= MAX_BATCH_BYTES
 
     @property
     def is_full(self) -> bool:
         """Whether it must not go on to another file."""
         items = len(self.messages) + len(self.rejected)
-        return max(items, len(self.files)) >= MAX_BATCH_DOCS or self.size >= MAX_BATCH_BYTES
+        return max(items, len(self.files)) >= self.max_docs or self.size >= MAX_BATCH_BYTES
 
 
 @dataclass(frozen=True, slots=True)

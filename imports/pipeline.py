@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archive import checkpoints, import_reports
-from archive.bulk import EMPTY_COUNTS, Batch, BatchResult, BulkWriter, FileMark, write
+from archive.bulk import EMPTY_COUNTS, MAX_BATCH_DOCS, Batch, BatchResult, BulkWriter, FileMark, write
 from archive.errors import BadInput
 from imports.open_files import OpenFile, open_file, resume_file
 from imports.readers.sources import Entry, Listing, list_entries
@@ -27,9 +27,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Limits of an import. ``max_record``: the longest record in bytes that becomes a message."""
+    """Limits of an import. ``max_record``: the longest record in bytes that becomes a message;
+    ``batch_docs``: the most records that are written in one transaction."""
 
     max_record: int = 15 * 1024 * 1024
+    batch_docs: int = MAX_BATCH_DOCS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class _ImportRun:
         self.log = log
         self.bytes_total = sum(entry.size for _, entry in self.entries)
         self.bytes_before = 0
-        self.batch = Batch()
+        self.batch = Batch(max_docs=options.batch_docs)
         self._tell_start(sum(listing.passed_over for listing in listings))
 
     def _tell_start(self, passed_over: int) -> None:
@@ -162,7 +164,7 @@ class _ImportRun:
 
     def _closed(self) -> Batch:
         """The batch that ends here, and a new one in its place."""
-        batch, self.batch = self.batch, Batch()
+        batch, self.batch = self.batch, Batch(max_docs=self.options.batch_docs)
         batch.position = self.position
         return batch
 

@@ -165,7 +165,7 @@ def run_import(job: ImportJob, reporter: Any = None) -> None:
 
 def _pull(job: ImportJob, progress: Progress) -> Step | None:
     sources = [Source(each["path"], each["name"] if each["upload"] else "") for each in job.sources]
-    options = ImportOptions(max_record=settings.CLAUDELENS_MAX_RECORD_BYTES)
+    options = ImportOptions(settings.CLAUDELENS_MAX_RECORD_BYTES, settings.CLAUDELENS_BATCH_DOCS)
     steps = import_batches(
         sources, job_id=str(job.pk), token=progress.token, options=options, log=progress.log
     )

@@ -112,8 +112,8 @@ RENDERER = Renderer(
     name="json",
     label="ClaudeLens JSON, whole conversations",
     description=(
-        "One document of conversations with their messages, readable by every ClaudeLens and "
-        "complete enough to be imported again."
+        "One document of conversations with their messages and the original record of each. "
+        "Best for other programs that want whole conversations."
     ),
     extension=".json",
     media_type="application/json",
