@@ -80,3 +80,9 @@ def test_no_template_holds_inline_code(template):
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_rendered_markdown_is_trusted(template):
     assert not re.search(r"\|\s*safe\b|autoescape\s+off", template.read_text())
+
+
+def test_the_admin_is_filled_from_the_same_tokens():
+    admin = (ROOT / "browse/static/browse/admin.css").read_text()
+
+    assert set(re.findall(r"#[0-9a-fA-F]{6}\b", admin)) == {colours(0)["accent"], colours(1)["accent"]}

@@ -213,6 +213,12 @@ class TestConversation:
 
         assert f"m-{message}" in [tag.get("id") for tag in page.named("li")]
 
+    def test_every_line_of_an_answer_can_be_linked_to(self, staff, archive):
+        page = Page(staff.get(session_url(MAIN)).content.decode())
+
+        anchors = {attributes.get("id") for _, attributes in page.tags}
+        assert {f"m-{message['_id'].hex()}" for message in messages_of(archive)} <= anchors
+
     def test_a_file_leads_to_its_beginning(self, staff, archive):
         response = staff.get(session_url(MAIN))
         (link,) = [
