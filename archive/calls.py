@@ -62,13 +62,15 @@ def merge(one: Document, other: Document) -> Document:
 
 def _owner_rank(call: Document) -> tuple[Any, ...]:
     at: datetime | None = call["ownerAt"]
-    return ("isSidechain" in call, at is None, at.timestamp() if at else 0, call["sessionId"])
+    told = ("isSidechain" in call, at is None, at.timestamp() if at else 0)
+    return (*told, call["sessionId"], call["projectId"])
 
 
 def _usage_rank(call: Document) -> tuple[Any, ...]:
     usage = call["usage"]
     total = sum(usage.get(kind, 0) for kind in TOKEN_KINDS)
-    return ("usageSidechain" not in call, total, usage.get("output", 0), "speed" in usage, call["model"])
+    told = ("usageSidechain" not in call, total, usage.get("output", 0), "speed" in usage)
+    return (*told, call["model"], sorted(usage.items()))
 
 
 def priced(call: Document) -> Document:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from importlib import metadata
 from typing import Any
@@ -81,7 +81,13 @@ def _checked(model: str, rates: Mapping[str, Any]) -> dict[str, Decimal]:
         raise ValueError(
             f"Price override of {model!r} needs input and output, and knows only {sorted(RATE_NAMES)}."
         )
-    return {kind: Decimal(str(value)) for kind, value in rates.items()}
+    try:
+        checked = {kind: Decimal(str(value)) for kind, value in rates.items()}
+    except InvalidOperation:
+        checked = {}
+    if not checked or not all(value.is_finite() and value >= 0 for value in checked.values()):
+        raise ValueError(f"Price override of {model!r}: rates are numbers of US dollars, 0 or more.")
+    return checked
 
 
 def price(model: str, usage: Mapping[str, Any], at: datetime | None) -> Decimal | None:

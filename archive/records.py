@@ -8,6 +8,7 @@ back byte for byte from the chunks of its messages and of its rejected records.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -166,7 +167,7 @@ def is_too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
 def bson_safe(value: Any) -> Any:
     """A copy of ``value`` that BSON can hold and read back as plain values, for records that keep ``raw``.
 
-    Integers beyond 64 bit become strings, lone surrogates and NUL in keys the replacement character, and
+    Integers beyond 64 bit and numbers beyond a double's range become strings, lone surrogates and NUL in keys the replacement character, and
     keys that drivers read as references (``$ref``) get a full-width dollar.
     """
     if isinstance(value, dict):
@@ -176,6 +177,8 @@ def bson_safe(value: Any) -> Any:
     if isinstance(value, str):
         return _safe_text(value)
     if isinstance(value, int) and not isinstance(value, bool) and not -MAX_INT64 - 1 <= value <= MAX_INT64:
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
 

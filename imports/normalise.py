@@ -5,8 +5,9 @@ runs along a file. It is a function of the file's lines alone, and is saved in t
 import makes the same messages.
 """
 
+import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from archive.costs import SYNTHETIC_MODEL
@@ -24,6 +25,7 @@ USAGE_COUNTS = (
     ("cacheRead", "cache_read_input_tokens"),
     ("cacheWrite5m", "cache_creation_input_tokens"),
 )
+SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.|$)", re.IGNORECASE)
 USAGE_TEXTS = (("speed", "speed"), ("tier", "service_tier"), ("geo", "inference_geo"))
 
 
@@ -58,11 +60,13 @@ def start_context(tree_path: str, session_id: str, cwd: str) -> Context:
 
     A folder of Claude Code's own naming (a slug: "-home-ada-shop") is the project of all its lines; in any
     other place the lines' working directory names it. ``session_id`` and ``cwd`` are the first that the
-    file's head tells; a file without any is a conversation named like the file.
+    file's head tells; a file without any is a conversation named like its folder or itself.
     """
     parts = tree_path.split("/")
     folder = parts[1] if len(parts) > 2 else ""
-    stem = parts[-1].rsplit(".", 1)[0]
+    # A journal, or any other file beside a conversation, lies in the folder that is named like it.
+    named = (part for part in reversed(parts) if SESSION_ID.match(part))
+    stem = next(named, parts[-1]).rsplit(".", 1)[0]
     is_slug = folder.startswith("-") or folder[1:3] == "--"
     path = cwd if cwd and (not is_slug or slug_of(cwd) == folder) else ""
     slug = folder if is_slug else slug_of(cwd) if cwd else folder or "unsorted"
@@ -174,7 +178,8 @@ def own_time(value: dict[str, Any]) -> datetime | None:
 
 
 def parse_time(time: Any) -> datetime | None:
-    """A time in UTC, or None where the value names none that a calendar has.
+    """A time in UTC to the millisecond, as the database keeps it; None where the value names none that a
+    calendar has.
 
     >>> parse_time("2026-01-06T09:15:59.915Z")
     datetime.datetime(2026, 1, 6, 9, 15, 59, 915000, tzinfo=datetime.timezone.utc)
@@ -184,14 +189,14 @@ def parse_time(time: Any) -> datetime | None:
             moment = datetime.fromisoformat(time)
             if moment.tzinfo is not UTC:
                 moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-            # MongoDB holds milliseconds; the record keeps the rest.
-            odd = moment.microsecond % 1000
-            return moment - timedelta(microseconds=odd) if odd else moment
-        if isinstance(time, (int, float)) and not isinstance(time, bool):
-            return datetime.fromtimestamp(time / 1000, UTC)
+        elif isinstance(time, (int, float)) and not isinstance(time, bool):
+            moment = datetime.fromtimestamp(time / 1000, UTC)
+        else:
+            return None
     except (ValueError, OverflowError, OSError):
         return None
-    return None
+    finer = moment.microsecond % 1000
+    return moment.replace(microsecond=moment.microsecond - finer) if finer else moment
 
 
 def _calls(
