@@ -277,6 +277,32 @@ class TestConversation:
             staff.get("/")
 
 
+@pytest.fixture
+def count_reads(archive):
+    """How many commands MongoDB answers while something is done, as its own profiler tells."""
+
+    def count(action):
+        archive.command("profile", 2)
+        try:
+            action()
+        finally:
+            archive.command("profile", 0)
+        reads = archive["system.profile"].count_documents({"op": {"$in": ["query", "command", "getmore"]}})
+        archive.drop_collection("system.profile")
+        return reads
+
+    return count
+
+
+def test_long_pages_ask_the_archive_no_more_than_short_ones(staff, count_reads):
+    short = count_reads(lambda: staff.get(session_url(ODD)))
+    long = count_reads(lambda: staff.get(f"{session_url(LONG)}?page=2"))
+
+    assert short == long
+    assert 0 < long <= 12
+    assert count_reads(lambda: staff.get("/sessions/")) <= 5
+
+
 class TestRecord:
     def test_the_record_is_shown_whole(self, staff, archive):
         message = messages_of(archive)[0]
