@@ -90,7 +90,7 @@ class SessionFilterForm(forms.Form):
         """The filter that was asked for. Raises ``BadInput`` with the first fault."""
         if not self.is_valid():
             name, messages = next(iter(self.errors.items()))
-            raise BadInput(messages[0], hint=f"Correct the filter “{name}”, or leave it out.")
+            raise BadInput(str(messages[0]), hint=f"Correct the filter “{name}”, or leave it out.")
         given = self.cleaned_data
         return SessionFilter(
             project_id=given["project"],
