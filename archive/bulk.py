@@ -15,13 +15,14 @@ from typing import Any
 from bson.int64 import Int64
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
-from pymongo import UpdateOne
+from pymongo import ReplaceOne, UpdateOne
 
 from archive import calls, connection, events, projects, session_stats
-from archive.checkpoints import Checkpoint, Position
+from archive.checkpoints import AlreadyWritten, Checkpoint, Position
 from archive.collections import FILES, IMPORT_FILES, MESSAGES, REJECTED
 from archive.connection import Document
 from archive.copies import Copy, Resolver, record_copies
+from archive.errors import Conflict
 from archive.projects import Project
 from archive.records import Message, Rejected, encode, long, with_identity
 from archive.unit_of_work import UnitOfWork
@@ -31,21 +32,34 @@ MAX_BATCH_BYTES = 16 * 1024 * 1024
 EMPTY_COUNTS = {"seen": 0, "inserted": 0, "duplicates": 0, "updated": 0, "skipped": 0, "rejected": 0}
 
 
+class FileMoved(Conflict):
+    """Another import has taken in more of a file than this one knew of: look at the file again."""
+
+    code = "file_moved"
+
+
 @dataclass(slots=True)
 class FileMark:
     """One file in a batch. ``held`` is what the archive knows of it once the batch is committed (empty: as
-    before) and ``report`` what the job says of it; ``known_until`` is the byte up to which an earlier import
-    holds it, ``skipped`` how many of its messages were passed over as held. Records rejected earlier
-    from ``reread_from`` on (to the new length, or the end once the file is complete) were read again by this
-    batch, and their old rows are superseded."""
+    before), on condition that it holds no more now than the part with the hash ``expected`` (None: nothing).
+    ``report`` is what the job says of it; ``known_until`` is the byte up to which an earlier import holds it,
+    ``skipped`` how many of its messages were passed over as held. ``reread`` is a range of bytes (None: to
+    the end) that was read again: what was rejected there earlier is superseded by this batch."""
 
     file_id: ObjectId
     path: str
     known_until: int = 0
-    reread_from: int | None = None
+    reread: tuple[int, int | None] | None = None
     skipped: int = 0
+    expected: str | None = None
     held: Document = field(default_factory=dict)
     report: Document = field(default_factory=dict)
+
+    @property
+    def trusted_until(self) -> int:
+        """Up to where every record has its place in the archive. Where some were rejected, each is looked up:
+        it may have become readable since."""
+        return 0 if self.reread else self.known_until
 
 
 @dataclass(slots=True)
@@ -95,18 +109,23 @@ class BulkWriter:
         self.checkpoint = checkpoint
 
     def commit(self, batch: Batch) -> BatchResult:
-        """Write one batch in one transaction. Raises ``Fenced``, ``Unavailable``, ``OutOfSpace``."""
-        with connection.translated():
-            counts = self.checkpoint.transactions.run(lambda unit: self._write(unit, batch))
+        """Write one batch in one transaction. Raises ``Fenced``, ``FileMoved``, ``Unavailable``,
+        ``OutOfSpace``."""
+        try:
+            with connection.translated():
+                counts = self.checkpoint.transactions.run(lambda unit: self._write(unit, batch))
+        except AlreadyWritten as earlier:
+            counts = earlier.counts
         self.checkpoint.saved(batch.position, counts)
         return BatchResult(counts, batch.position)
 
     def _write(self, unit: UnitOfWork, batch: Batch) -> dict[str, int]:
         found = _found(unit, [message.key for message in batch.messages])
-        resolver = Resolver(unit, {mark.file_id: mark.known_until for mark in batch.files.values()})
+        resolver = Resolver(unit, {mark.file_id: mark.trusted_until for mark in batch.files.values()})
         fresh, copies = resolver.resolve(batch.messages, found)
         by_file = counts_by_file(batch, fresh)
         counts = self._counted(by_file)
+        _supersede(unit, batch)
         if fresh or copies or batch.rejected:
             self._write_changes(unit, batch, fresh, copies)
         _record_files(unit, batch, self.checkpoint.job_id, by_file)
@@ -133,7 +152,7 @@ class BulkWriter:
             change = changes.setdefault(copy.session_id, session_stats.SessionChange(copy.session_id))
             change.file_ids.add(copy.file_id)
         lines = (call for message in fresh for call in message.calls)
-        for session_id, totals in calls.record_calls(unit, lines).items():
+        for session_id, totals in calls.record_calls(unit, calls.responses_of(lines)).items():
             change = changes.setdefault(session_id, session_stats.SessionChange(session_id))
             change.totals = totals
         session_stats.record_changes(unit, changes)
@@ -209,7 +228,7 @@ def _record_rejected(unit: UnitOfWork, rejected: list[Rejected], job_id: str) ->
     if not rejected:
         return
     writes = [
-        UpdateOne({"_id": f"{job_id}:{each.file_id}:{each.seq}:{each.part}"}, {"$set": fields}, upsert=True)
+        ReplaceOne({"_id": f"{job_id}:{each.file_id}:{each.seq}:{each.part}"}, fields, upsert=True)
         for each in rejected
         for fields in [_rejected_document(each, job_id)]
     ]
@@ -234,20 +253,18 @@ def _rejected_document(each: Rejected, job_id: str) -> dict[str, Any]:
 def _record_files(
     unit: UnitOfWork, batch: Batch, job_id: str, counts: dict[ObjectId, dict[str, int]]
 ) -> None:
-    """Write how far each file is held (it only ever grows) and how this job fared with it."""
+    """Write how far each file is held, and how this job fared with it. Raises ``FileMoved``."""
     now = datetime.now(UTC)
     held: list[UpdateOne] = []
     reports: list[UpdateOne] = []
     for mark in batch.files.values():
         if mark.held:
-            grows = {"_id": mark.file_id, "heldSize": {"$lte": mark.held["heldSize"]}}
-            held.append(UpdateOne(grows, {"$set": {**mark.held, "updatedAt": now, "importId": job_id}}))
+            seen = {"_id": mark.file_id, "heldSha256": mark.expected}
+            held.append(UpdateOne(seen, {"$set": {**mark.held, "updatedAt": now, "importId": job_id}}))
         report = {"$set": {"fileId": mark.file_id, **mark.report}, "$inc": _increments(counts[mark.file_id])}
         reports.append(UpdateOne({"jobId": job_id, "path": mark.path}, report, upsert=True))
-        if mark.reread_from is not None:
-            _supersede(unit, mark, job_id)
-    if held:
-        unit[FILES].bulk_write(held, session=unit.session)
+    if held and unit[FILES].bulk_write(held, session=unit.session).matched_count < len(held):
+        raise FileMoved("Another import holds more of a file.", hint="It is looked at again.")
     if reports:
         unit[IMPORT_FILES].bulk_write(reports, session=unit.session)
 
@@ -256,13 +273,15 @@ def _increments(counts: Mapping[str, int]) -> dict[str, Int64]:
     return {f"counts.{name}": long(value) for name, value in counts.items()}
 
 
-def _supersede(unit: UnitOfWork, mark: FileMark, job_id: str) -> None:
-    """Mark what earlier imports rejected in the part that was read again: the file no longer has it."""
-    read_again = {"$gte": mark.reread_from}
-    if not mark.held.get("complete"):
-        read_again["$lt"] = mark.held["heldSize"]
-    unit[REJECTED].update_many(
-        {"fileId": mark.file_id, "jobId": {"$ne": job_id}, "byte": read_again},
-        {"$set": {"superseded": True}},
-        session=unit.session,
-    )
+def _supersede(unit: UnitOfWork, batch: Batch) -> None:
+    """Mark what was rejected before in the parts that were read again: the file has it no longer, or this
+    batch rejects it again."""
+    for mark in batch.files.values():
+        if mark.reread is not None:
+            start, end = mark.reread
+            read_again = {"$gte": start} if end is None else {"$gte": start, "$lt": end}
+            unit[REJECTED].update_many(
+                {"fileId": mark.file_id, "byte": read_again},
+                {"$set": {"superseded": True}},
+                session=unit.session,
+            )

@@ -102,31 +102,34 @@ class Totals:
             tokens[kind] += sign * usage.get(kind, 0)
 
 
-def record_calls(unit: UnitOfWork, lines: Iterable[Call]) -> dict[str, Totals]:
-    """Merge these lines' responses into the archive inside ``unit``; the change of each session's sums.
-
-    A response that turns out to belong to an earlier session takes its cost along with it.
-    """
+def responses_of(lines: Iterable[Call]) -> dict[str, Document]:
+    """The responses that these lines tell of, merged and priced, by id. Pure."""
     merged: dict[str, Document] = {}
     for line in lines:
         seen = merged.get(line.id)
         merged[line.id] = document_of(line) if seen is None else merge(seen, document_of(line))
-    if not merged:
+    return {call_id: priced(call) for call_id, call in merged.items()}
+
+
+def record_calls(unit: UnitOfWork, responses: dict[str, Document]) -> dict[str, Totals]:
+    """Merge these responses into the archive inside ``unit``; the change of each session's sums.
+
+    A response that turns out to belong to an earlier session takes its cost along with it.
+    """
+    if not responses:
         return {}
-    stored = _stored(unit, list(merged))
-    new: list[Document] = []
-    replaced: list[ReplaceOne[Document]] = []
+    stored = _stored(unit, list(responses))
     changes: dict[str, Totals] = {}
-    for call_id, call in merged.items():
-        before = stored.get(call_id)
-        after = priced(call if before is None else merge(before, call))
-        if before == after:
-            continue
-        _change(changes, before, after)
-        if before is None:
-            new.append(after)
-        else:
+    replaced: list[ReplaceOne[Document]] = []
+    for call_id, before in stored.items():
+        after = priced(merge(before, responses[call_id]))
+        if before != after:
+            changes.setdefault(before["sessionId"], Totals()).add(before, -1)
+            changes.setdefault(after["sessionId"], Totals()).add(after)
             replaced.append(ReplaceOne({"_id": call_id}, after))
+    new = [call for call_id, call in responses.items() if call_id not in stored]
+    for call in new:
+        changes.setdefault(call["sessionId"], Totals()).add(call)
     if new:
         unit[CALLS].insert_many(new, session=unit.session)
     if replaced:
@@ -137,12 +140,6 @@ def record_calls(unit: UnitOfWork, lines: Iterable[Call]) -> dict[str, Totals]:
 def _stored(unit: UnitOfWork, call_ids: list[str]) -> dict[str, Document]:
     found = unit[CALLS].find({"_id": {"$in": call_ids}}, session=unit.session)
     return {call["_id"]: call for call in found}
-
-
-def _change(changes: dict[str, Totals], before: Document | None, after: Document) -> None:
-    if before is not None:
-        changes.setdefault(before["sessionId"], Totals()).add(before, -1)
-    changes.setdefault(after["sessionId"], Totals()).add(after)
 
 
 def as_fields(totals: Totals) -> dict[str, Any]:

@@ -27,6 +27,14 @@ class Fenced(Conflict):
     code = "fenced"
 
 
+class AlreadyWritten(Exception):
+    """This very batch was committed, but the answer was lost; ``counts`` are those after it."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        super().__init__("the batch was committed before")
+        self.counts = counts
+
+
 @dataclass(slots=True)
 class Checkpoint:
     """A job's checkpoint as held by one process under one token."""
@@ -39,7 +47,8 @@ class Checkpoint:
     transactions: Transactions = field(repr=False)
 
     def save(self, unit: UnitOfWork, position: Position, counts: Mapping[str, int]) -> None:
-        """Write the next position and counts inside ``unit``. Raises ``Fenced`` when taken over."""
+        """Write the next position and counts inside ``unit``. Raises ``Fenced`` when taken over, and
+        ``AlreadyWritten`` when this was done before."""
         written = unit[CHECKPOINTS].update_one(
             {"_id": self.job_id, "token": self.token, "batch": self.batch},
             {
@@ -49,6 +58,9 @@ class Checkpoint:
             session=unit.session,
         )
         if not written.matched_count:
+            mine = {"_id": self.job_id, "token": self.token, "batch": self.batch + 1}
+            if earlier := unit[CHECKPOINTS].find_one(mine, session=unit.session):
+                raise AlreadyWritten(earlier["counts"])
             raise Fenced(f"Job {self.job_id} was taken over by another worker.")
 
     def saved(self, position: Position, counts: Mapping[str, int]) -> None:

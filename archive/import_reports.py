@@ -8,6 +8,7 @@ from archive.connection import Document
 from archive.errors import ArchiveError
 
 REFUSED = "refused"
+READING = "reading"
 
 
 def refusal(error: ArchiveError) -> Document:
@@ -21,6 +22,14 @@ def refuse(job_id: str, name: str, error: ArchiveError) -> None:
         connection.collection(IMPORT_FILES).update_one(
             {"jobId": job_id, "path": name}, {"$set": refusal(error)}, upsert=True
         )
+
+
+def done_names(job_id: str) -> set[str]:
+    """The names of the files that the job read to the end, knew, or refused."""
+    query = {"jobId": job_id, "state": {"$exists": True, "$ne": READING}}
+    with connection.translated():
+        found = connection.collection(IMPORT_FILES).find(query, {"path": 1, "_id": 0})
+        return {each["path"] for each in found}
 
 
 def count_refused(job_id: str) -> int:

@@ -167,8 +167,9 @@ def is_too_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
 def bson_safe(value: Any) -> Any:
     """A copy of ``value`` that BSON can hold and read back as plain values, for records that keep ``raw``.
 
-    Integers beyond 64 bit and numbers beyond a double's range become strings, lone surrogates and NUL in keys the replacement character, and
-    keys that drivers read as references (``$ref``) get a full-width dollar.
+    Integers beyond 64 bit and numbers beyond a double's range become strings, lone surrogates and NUL in
+    keys the replacement character, and keys that drivers read as references (``$ref``) get a full-width
+    dollar.
     """
     if isinstance(value, dict):
         return {_safe_key(key): bson_safe(each) for key, each in value.items()}

@@ -83,7 +83,26 @@ class Transactions:
                 f"MongoDB did not come back within {self.patience:.0f} s: {error}",
                 hint="Start the database server; the job goes on from its checkpoint.",
             ) from error
-        time.sleep(random.random() * min(5.0, 0.1 * 2 ** min(attempt, 6)))  # noqa: S311 jitter, not a secret
+        time.sleep(_back_off(attempt))
+
+
+def patiently(call: Callable[[], T], patience: float = PATIENCE_SECONDS) -> T:
+    """What ``call`` returns, however long the server is away within ``patience`` seconds. ``call`` must be
+    idempotent. Raises ``Unavailable`` after that."""
+    deadline = time.monotonic() + patience
+    for attempt in range(1_000_000):
+        try:
+            return call()
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_back_off(attempt))
+    raise AssertionError("unreachable")
+
+
+def _back_off(attempt: int) -> float:
+    longest: float = min(5.0, 0.1 * 2 ** min(attempt, 6))
+    return random.random() * longest  # noqa: S311 jitter, not a secret
 
 
 def end_session(session_id: Document | None) -> None:

@@ -62,6 +62,7 @@ def start_context(tree_path: str, session_id: str, cwd: str) -> Context:
     other place the lines' working directory names it. ``session_id`` and ``cwd`` are the first that the
     file's head tells; a file without any is a conversation named like its folder or itself.
     """
+    session_id, cwd = _text(session_id), _text(cwd)
     parts = tree_path.split("/")
     folder = parts[1] if len(parts) > 2 else ""
     # A journal, or any other file beside a conversation, lies in the folder that is named like it.

@@ -1,25 +1,26 @@
 """One file in the course of an import: opened, read into messages, and accounted for."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from archive import files
 from archive.bulk import FileMark
-from archive.files import PARSER_VERSION, SourceFile
+from archive.files import PARSER_VERSION, SourceFile, from_document
 from archive.records import MAX_DOCUMENT_BYTES, FileId, Message, Record, Rejected, encode, raw_bytes
 from imports.normalise import Context, message_of, start_context
 from imports.readers import claude_code
 from imports.readers.lines import HINTS, Cursor, read_records
 from imports.readers.sources import Entry
-from imports.recognise import hash_until, recognise
+from imports.recognise import hashes_at, recognise
 
 
 @dataclass(slots=True)
 class OpenFile:
     """A file that is read: from where on (``start``), what an earlier import holds of it (``known_until``,
-    ``skipped`` messages were passed over), whether parts with rejected records are read again."""
+    ``skipped`` messages were passed over), whether parts with rejected records are read again. ``expected``
+    is the hash of what the archive holds of it, as far as we know."""
 
     entry: Entry
     file: SourceFile
@@ -30,6 +31,10 @@ class OpenFile:
     skipped: int = 0
     reread: bool = False
     explanation: str = ""
+    expected: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.expected = self.file.held_sha256 or None
 
     @property
     def file_id(self) -> FileId:
@@ -66,10 +71,13 @@ class OpenFile:
 
     def mark(self, *, is_done: bool) -> FileMark:
         """Where the file stands now: for the batch that ends here."""
-        mark = FileMark(self.file.id, self.entry.name, self.known_until, skipped=self.skipped)
+        mark = FileMark(self.file.id, self.entry.label, self.known_until, skipped=self.skipped)
         self.skipped = 0
-        mark.reread_from = self.start if self.reread else None
-        mark.held = self._held(is_done=is_done)
+        if self.reread:
+            mark.reread = self.start, None if is_done else self.cursor.offset
+        if is_done or self.cursor.offset >= self.known_until:
+            mark.held, mark.expected = self._held(is_done=is_done), self.expected
+            self.expected = mark.held["heldSha256"]
         mark.report = {
             "state": "done" if is_done else "reading",
             "as": self.file.path,
@@ -116,21 +124,27 @@ class OpenFile:
         }
 
 
-def open_file(entry: Entry, job_id: str) -> OpenFile | FileMark:
+def held_after(mark: FileMark) -> SourceFile:
+    """The file as the archive will know it once ``mark`` is committed."""
+    return from_document({"_id": mark.file_id, "path": mark.report["as"], **mark.held})
+
+
+def open_file(entry: Entry, job_id: str, pending: Iterable[SourceFile] = ()) -> OpenFile | FileMark:
     """Look at a file and find its place in the archive: ready to be read, or a mark that all of it is held.
 
-    Raises ``BadInput`` when it is no transcript.
+    ``pending`` are files whose last batch may not be committed yet. Raises ``BadInput`` when it is no
+    transcript.
     """
     stream = entry.open()
     try:
-        head = claude_code.detect(stream.read(claude_code.HEAD_BYTES), entry.name)
+        head = claude_code.detect(stream, entry.name)
     finally:
         stream.close()
     context = start_context(entry.tree_path or entry.name.rsplit("/", 1)[-1], head.session_id, head.cwd)
     path = entry.tree_path
     if not path:
         path = f"projects/{context.project.slug}/{entry.name.rsplit('/', 1)[-1]}"
-    known = recognise(entry, path, claude_code.NAME, job_id)
+    known = recognise(entry, path, claude_code.NAME, job_id, pending)
     if known.is_whole:
         return _held_mark(entry, known.file, path)
     opened = OpenFile(entry, known.file, Cursor(), context, known_until=known.known_until)
@@ -144,21 +158,31 @@ def open_file(entry: Entry, job_id: str) -> OpenFile | FileMark:
 
 def _held_mark(entry: Entry, file: SourceFile, path: str) -> FileMark:
     """All of the file is held: its records count as duplicates without being read."""
-    mark = FileMark(file.id, entry.name, skipped=file.records)
+    mark = FileMark(file.id, entry.label, skipped=file.records)
     state = "held" if path == file.path else "copy"
     mark.report = {"state": state, "as": file.path, "bytes": entry.size, "explanation": "held already"}
     return mark
 
 
 def resume_file(entry: Entry, saved: dict[str, Any]) -> OpenFile | None:
-    """Go on in the middle of a file; None if its beginning is no longer what was read before."""
+    """Go on in the middle of a file; None if its beginning is no longer what was read before, or another file
+    has taken its place in the archive."""
     cursor = Cursor(**saved["cursor"])
     source = files.get_file(saved["file"])
-    digest = hash_until(entry, cursor.offset)
-    if source is None or digest is None or digest.hexdigest() != saved["sha256"]:
+    if source is None:
         return None
-    cursor.digest = digest
+    hashes = hashes_at(entry, {cursor.offset, source.held_size})
+    if not _is_at(hashes, cursor.offset, saved["sha256"]):
+        return None
+    if source.held_size and not _is_at(hashes, source.held_size, source.held_sha256):
+        return None
+    cursor.digest = hashes[cursor.offset].copy()
     opened = OpenFile(entry, source, cursor, Context.from_dict(saved["context"]), cursor.offset)
-    opened.known_until, opened.reread = saved["knownUntil"], saved["reread"]
+    opened.known_until = max(saved["knownUntil"], source.held_size)
+    opened.reread = saved["reread"] or source.rejected > 0
     opened.explanation = saved["explanation"]
     return opened
+
+
+def _is_at(hashes: dict[int, Any], size: int, sha256: str) -> bool:
+    return size in hashes and hashes[size].hexdigest() == sha256

@@ -4,15 +4,28 @@
 between two batches.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archive import checkpoints, import_reports
-from archive.bulk import EMPTY_COUNTS, MAX_BATCH_DOCS, Batch, BatchResult, BulkWriter, FileMark, write
+from archive.bulk import (
+    EMPTY_COUNTS,
+    MAX_BATCH_DOCS,
+    Batch,
+    BatchResult,
+    BulkWriter,
+    FileMark,
+    FileMoved,
+    write,
+)
 from archive.errors import BadInput
-from imports.open_files import OpenFile, open_file, resume_file
-from imports.readers.sources import Entry, Listing, list_entries
+from archive.files import SourceFile
+from archive.records import FileId
+from archive.unit_of_work import patiently
+from imports.open_files import OpenFile, held_after, open_file, resume_file
+from imports.readers.sources import Entry, Listing, close_zips, list_entries
 
 Log = Callable[[str, str], None]
 
@@ -54,20 +67,32 @@ def import_batches(
     """Import the sources from the job's checkpoint on, yielding a step for each committed batch.
 
     Exactly once: killed anywhere and called again with a higher token, it ends with the same archive and the
-    same counts. Memory is two batches. Raises ``BadInput`` or ``NotFound`` when nothing can be imported,
-    ``Fenced`` when another process took the job over.
+    same counts; a database that is away is waited for. Memory is two batches. Raises ``BadInput`` or
+    ``NotFound`` when nothing can be imported, ``Fenced`` when another process took the job over.
     """
     listings = [list_entries(source.path, source.name) for source in sources]
     if not listings:
         raise BadInput("Nothing was chosen.", code="nothing_to_import", hint="Choose at least one file.")
-    checkpoint = checkpoints.take(job_id, token)
+    checkpoint = patiently(lambda: checkpoints.take(job_id, token))
     try:
         run = _ImportRun(listings, checkpoint, options, log)
-        for result in write(run.batches(), BulkWriter(checkpoint)):
-            yield run.step(result)
+        yield from run.steps()
     finally:
         checkpoint.close()
-    yield run.last_step()
+        close_zips()
+    yield patiently(run.last_step)
+
+
+def _entries(listings: list[Listing]) -> list[tuple[int, Entry]]:
+    """All entries, each with its source's number; of those that are called the same, the later ones are
+    numbered."""
+    called: Counter[str] = Counter()
+    entries = []
+    for index, listing in enumerate(listings):
+        for entry in listing.entries:
+            called[entry.name] += 1
+            entries.append((index, replace(entry, number=called[entry.name])))
+    return entries
 
 
 class _ImportRun:
@@ -76,15 +101,27 @@ class _ImportRun:
     def __init__(
         self, listings: list[Listing], checkpoint: checkpoints.Checkpoint, options: ImportOptions, log: Log
     ) -> None:
-        self.entries = [(index, entry) for index, listing in enumerate(listings) for entry in listing.entries]
+        self.entries = _entries(listings)
         self.checkpoint = checkpoint
-        self.position: dict[str, Any] = dict(checkpoint.position)
         self.options = options
         self.log = log
         self.bytes_total = sum(entry.size for _, entry in self.entries)
-        self.bytes_before = 0
-        self.batch = Batch(max_docs=options.batch_docs)
+        self._rewind()
         self._tell_start(sum(listing.passed_over for listing in listings))
+
+    def _rewind(self) -> None:
+        """Begin behind the last committed batch."""
+        self.position: dict[str, Any] = dict(self.checkpoint.position)
+        self.reported = self._reported() if self.position else set()
+        self.bytes_before = 0
+        self.batch = Batch(max_docs=self.options.batch_docs)
+        # Files that end in this batch, and in the one before, which may be on its way still.
+        self.ended: dict[FileId, SourceFile] = {}
+        self.ended_before: dict[FileId, SourceFile] = {}
+
+    def _reported(self) -> set[str]:
+        """The files this job is done with, whatever came or went in a folder since."""
+        return patiently(lambda: import_reports.done_names(self.checkpoint.job_id))
 
     def _tell_start(self, passed_over: int) -> None:
         if self.position:
@@ -94,28 +131,36 @@ class _ImportRun:
         if passed_over:
             self.log("info", f"{passed_over:,} other files are no transcripts (.jsonl) and were passed over.")
 
+    def steps(self) -> Iterator[Step]:
+        """A step for each committed batch."""
+        while True:
+            batches = self.batches()
+            try:
+                for result in write(batches, BulkWriter(self.checkpoint)):
+                    yield self._step(result)
+            except FileMoved:
+                self.log("info", "Another import took in some of the same files: they are looked at again.")
+                batches.close()
+                self._rewind()
+            else:
+                return
+
     # -------------------------------------------------------------- batches
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Generator[Batch]:
         for index, entry in self.entries:
-            if not self._is_done(index, entry):
+            if entry.label not in self.reported:
                 yield from self._entry_batches(index, entry)
             self.bytes_before += entry.size
         if self.batch.files or not self.checkpoint.counts:
             yield self._closed()
 
-    def _is_done(self, index: int, entry: Entry) -> bool:
-        position = self.position
-        here = (position.get("source", -1), position.get("path", ""), position.get("name", ""))
-        there = (index, entry.tree_path, entry.name)
-        return there < here or (there == here and "file" not in self.position)
-
     def _entry_batches(self, index: int, entry: Entry) -> Iterator[Batch]:
         """The batches of one file; a file that is refused is reported and passed by."""
-        where = {"source": index, "path": entry.tree_path, "name": entry.name}
+        where = {"source": index, "path": entry.tree_path, "name": entry.label}
         found = None
         try:
-            found = self._opened(entry, where)
+            found = patiently(lambda: self._opened(entry, where))
             if found.file_id in self.batch.files:
                 yield self._closed()
             yield from self._read(found, where)
@@ -129,7 +174,7 @@ class _ImportRun:
         """Report a file that cannot be taken, or not to its end; what was read of it is kept."""
         self.log("warning", f"{entry.name}: {error.message} {error.hint}")
         if found is None or found.file_id not in self.batch.files:
-            import_reports.refuse(self.checkpoint.job_id, entry.name, error)
+            patiently(lambda: import_reports.refuse(self.checkpoint.job_id, entry.label, error))
         else:
             self.batch.files[found.file_id].report.update(import_reports.refusal(error))
 
@@ -141,7 +186,8 @@ class _ImportRun:
             self.log(
                 "warning", f"{entry.name} changed while it was imported: it is read again from its start."
             )
-        return open_file(entry, self.checkpoint.job_id)
+        pending = [*self.ended_before.values(), *self.ended.values()]
+        return open_file(entry, self.checkpoint.job_id, pending)
 
     def _read(self, found: OpenFile | FileMark, where: dict[str, Any]) -> Iterator[Batch]:
         if isinstance(found, FileMark):
@@ -160,17 +206,20 @@ class _ImportRun:
             self._mark(found, is_done=is_done)
 
     def _mark(self, opened: OpenFile, *, is_done: bool) -> None:
-        self.batch.files[opened.file_id] = opened.mark(is_done=is_done)
+        mark = self.batch.files[opened.file_id] = opened.mark(is_done=is_done)
+        if is_done:
+            self.ended[opened.file_id] = held_after(mark)
 
     def _closed(self) -> Batch:
         """The batch that ends here, and a new one in its place."""
         batch, self.batch = self.batch, Batch(max_docs=self.options.batch_docs)
         batch.position = self.position
+        self.ended_before, self.ended = self.ended, {}
         return batch
 
     # -------------------------------------------------------------- steps
 
-    def step(self, result: BatchResult) -> Step:
+    def _step(self, result: BatchResult) -> Step:
         position = result.position
         done = position.get("done", 0) + position.get("cursor", {}).get("offset", 0)
         return Step(result.counts, done, self.bytes_total, result.counts["seen"])

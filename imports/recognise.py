@@ -1,6 +1,7 @@
 """Knowing a file again: the same file, a copy of one, one that has grown, or a new one."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +26,21 @@ class Recognised:
     digest: Any = None
 
 
-def recognise(entry: Entry, path: str, source: str, job_id: str) -> Recognised:
+def recognise(
+    entry: Entry, path: str, source: str, job_id: str, pending: Iterable[SourceFile] = ()
+) -> Recognised:
     """Find the file in the archive or make a new one at ``path``; a copy is remembered as such.
 
-    Reads the file once more to hash it, but only where one of its name or size is held.
+    ``pending`` are files as they will be held when what is on its way has been written. Reads the file once
+    more to hash it, but only where one of its name or size is held.
     """
-    named = files.files_at(path)
-    sized = files.complete_files_of_size(entry.size)
+    soon = {each.id: each for each in pending}
+    named = [soon.get(each.id, each) for each in files.files_at(path)]
+    sized = [each for each in soon.values() if each.size == entry.size]
+    sized += files.complete_files_of_size(entry.size)
     if not named and not sized:
         return Recognised(files.create_file(path, source))
-    hashes = _hashes_at(entry, {each.held_size for each in named} | {entry.size})
+    hashes = hashes_at(entry, {each.held_size for each in named} | {entry.size})
     for each in [*named, *sized]:
         if _is_same(each, entry.size, hashes):
             files.add_copy(each.id, path, job_id)
@@ -57,7 +63,7 @@ def _is_beginning(file: SourceFile, hashes: dict[int, Any]) -> bool:
     return digest is not None and digest.hexdigest() == file.held_sha256
 
 
-def _hashes_at(entry: Entry, sizes: set[int]) -> dict[int, Any]:
+def hashes_at(entry: Entry, sizes: set[int]) -> dict[int, Any]:
     """The running SHA-256 at each of these sizes that the file has."""
     found: dict[int, Any] = {}
     digest = hashlib.sha256()
@@ -73,8 +79,3 @@ def _hashes_at(entry: Entry, sizes: set[int]) -> dict[int, Any]:
     finally:
         stream.close()
     return found
-
-
-def hash_until(entry: Entry, size: int) -> Any | None:
-    """The running SHA-256 of the first ``size`` bytes, or None where the file is shorter."""
-    return _hashes_at(entry, {size}).get(size)

@@ -4,17 +4,22 @@ No specification is published; the facts were measured on some 118,000 real line
 Line types and fields that are not known here are kept like all others.
 """
 
+import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from archive.errors import BadInput
+from imports.readers.sources import Stream
 
 NAME = "claude-code"
 HEAD_LINES = 200
 HEAD_BYTES = 1024 * 1024
+LONGEST_LINE = 16 * 1024 * 1024
+LONGEST_ODD_LINE = 64 * 1024
 
 # Types that no other tool's transcript has, whatever else stands on the line.
 OWN_TYPES = frozenset(
@@ -54,54 +59,64 @@ class Head:
         return f"Claude Code transcript: {self.matched} of {self.looked_at} first lines are its own"
 
 
-def detect(head: bytes, name: str) -> Head:
+def detect(stream: Stream, name: str) -> Head:
     """Look at the first lines of a file. Raises ``BadInput`` when it is no Claude Code transcript."""
-    if not head.strip():
+    objects: list[dict[str, Any]] = []
+    matched: list[dict[str, Any]] = []
+    looked_at = size = 0
+    for line in _first_lines(stream):
+        size += len(line)
+        if line.strip():
+            if not looked_at:
+                _refuse_other_kinds(line, name)
+            looked_at += 1
+            if found := _object_on(line):
+                objects.append(found)
+                matched += [found] if is_own(found) else []
+        if looked_at >= HEAD_LINES or (size >= HEAD_BYTES and (matched or not looked_at)):
+            break
+    if not looked_at:
         raise BadInput(f"{name} is empty.", code="empty_file", hint="Choose a transcript that holds lines.")
-    _refuse_other_encodings(head, name)
-    objects, looked_at = _head_objects(head)
-    matched = [each for each in objects if is_own(each)]
     if not matched:
         raise BadInput(_what_it_is(objects, looked_at, name), code="unknown_format", hint=_HINT)
     return Head(len(matched), looked_at, _first_text(matched, "sessionId"), _first_text(matched, "cwd"))
 
 
 _HINT = "Take in Claude Code's .jsonl files, as they lie under ~/.claude/projects, or a zip of them."
+_PACKED = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstandard"))
 
 
-def _refuse_other_encodings(head: bytes, name: str) -> None:
+def _first_lines(stream: Stream) -> Iterator[bytes]:
+    """Line after line; of one that is too long the beginning alone."""
+    while line := stream.readline(LONGEST_LINE):
+        yield line
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(LONGEST_LINE)
+
+
+def _refuse_other_kinds(head: bytes, name: str) -> None:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
         raise BadInput(
             f"{name} is not UTF-8 text (byte 0 looks like UTF-16 or binary data).",
             code="wrong_encoding",
             hint="Save it as UTF-8 and try again.",
         )
+    for magic, kind in _PACKED:
+        if head.startswith(magic):
+            raise BadInput(f"{name} is packed with {kind}.", code="unknown_format", hint="Unpack it first.")
 
 
-def _head_objects(head: bytes) -> tuple[list[dict[str, Any]], int]:
-    lines = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    if len(head) >= HEAD_BYTES and len(lines) > 1:
-        lines.pop()  # cut off by the size of the head
-    objects: list[dict[str, Any]] = []
-    looked_at = 0
-    for line in lines[:HEAD_LINES]:
-        if line.strip():
-            looked_at += 1
-            objects.extend(_objects_on(line))
-    return objects, looked_at
-
-
-def _objects_on(line: bytes) -> list[dict[str, Any]]:
+def _object_on(line: bytes) -> dict[str, Any] | None:
     """The object on a line; the first one where several stand on it."""
     try:
-        value = orjson.loads(line)
+        value = orjson.loads(line.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
-        split = line.find(b"}{")
         try:
-            value = orjson.loads(line[: split + 1]) if split > 0 else None
-        except orjson.JSONDecodeError:
-            value = None
-    return [value] if isinstance(value, dict) else []
+            text = line[:LONGEST_ODD_LINE].decode("utf-8", "replace").lstrip("\ufeff \t")
+            value, _ = json.JSONDecoder().raw_decode(text)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict) else None
 
 
 def is_own(value: dict[str, Any]) -> bool:

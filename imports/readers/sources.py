@@ -4,20 +4,31 @@ Nothing is ever extracted to disk. Every file gets its *tree path*, the path tha
 and gets in an export again: ``projects/<folder>/<session>.jsonl``.
 """
 
+import io
 import os
 import re
 import stat
+import struct
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from archive.errors import BadInput, NotFound
+from imports.naming import clean_name
 
 TRANSCRIPT_ENDINGS = (".jsonl", ".ndjson")
 MAX_ZIP_ENTRIES = 200_000
+# The list of entries is held in memory; one of 100 bytes a name and 200,000 names fits.
+MAX_ZIP_DIRECTORY_BYTES = 32 * 1024 * 1024
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+ZIP_FAULTS = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, OverflowError,
+    struct.error, zlib.error,
+)  # fmt: skip
 MAX_ZIP_RATIO = 1000
 MIN_SUSPECT_BYTES = 64 * 1024 * 1024
 SKIP_BLOCK = 1024 * 1024
@@ -36,17 +47,25 @@ class Stream(Protocol):
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file of a source. ``tree_path`` is "" for a lone file whose folder only its lines can tell;
-    ``name`` is for people."""
+    ``member`` is its number in a zip; ``name`` is for people, and ``number`` tells those of one job apart
+    that are called the same. Plain values: another process can open it as well."""
 
     source: str
-    member: str
     name: str
     tree_path: str
     size: int
+    member: int | None = None
+    number: int = 1
+
+    @property
+    def label(self) -> str:
+        return self.name if self.number == 1 else f"{self.name} ({self.number})"
 
     def open(self, offset: int = 0) -> Stream:
-        """The file's bytes from ``offset`` on. Raises ``BadInput`` or ``NotFound`` when it cannot be read."""
-        return _open_member(self, offset) if self.member else _open_file(Path(self.source), offset)
+        """The file's bytes from ``offset`` on. Raises ``BadInput`` when it cannot be read."""
+        if self.member is None:
+            return _open_file(Path(self.source), offset)
+        return _open_member(self, self.member, offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +82,27 @@ def list_entries(path: str, name: str = "") -> Listing:
     A file that is given by itself is listed whatever its ending: its content decides later. Raises
     ``NotFound`` for a missing path and ``BadInput`` for one that holds no transcripts.
     """
-    place = Path(path)
-    if not place.exists():
-        raise NotFound(f"There is no {name or path}.", hint="Check the path.")
-    if place.is_dir():
-        return _sorted(_walk(place), place.name or str(place))
-    if zipfile.is_zipfile(place):
-        return _sorted(_zip_members(place, name or place.name), name or place.name)
-    shown = name or place.name
-    return Listing([Entry(str(place), "", shown, _tree_path_of_file(place, name), place.stat().st_size)])
+    place, shown = Path(path), clean_name(name or Path(path).name)
+    try:
+        details = place.stat()
+    except (OSError, ValueError) as error:
+        raise NotFound(f"There is no {clean_name(name or path)}.", hint="Check the path.") from error
+    if stat.S_ISDIR(details.st_mode):
+        return _sorted(_walk(place), shown)
+    if not stat.S_ISREG(details.st_mode):
+        raise BadInput(f"{shown} is neither a file nor a folder.", hint="Choose a transcript or a zip.")
+    if _is_zip(place):
+        return _sorted(_zip_members(place, shown), shown)
+    return Listing([Entry(str(place), shown, _tree_path_of_file(place, name), details.st_size)])
+
+
+def _is_zip(place: Path) -> bool:
+    """Whether it begins like a zip. (Its end may look like one's in any file.)"""
+    stream = _open_file(place, 0)
+    try:
+        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    finally:
+        stream.close()
 
 
 def _sorted(found: Iterator[Entry | None], name: str) -> Listing:
@@ -94,12 +125,21 @@ def _walk(folder: Path) -> Iterator[Entry | None]:
         folders[:] = sorted(each for each in folders if each != "__MACOSX")
         for name in sorted(names):
             path = Path(base, name)
-            details = path.lstat()
-            if not stat.S_ISREG(details.st_mode) or not name.endswith(TRANSCRIPT_ENDINGS):
+            details = _regular(path) if name.endswith(TRANSCRIPT_ENDINGS) else None
+            if details is None:
                 yield None
                 continue
-            inside = path.relative_to(folder).as_posix()
-            yield Entry(str(path), "", inside, _tree_path(prefix, inside), details.st_size)
+            inside = clean_name(path.relative_to(folder).as_posix())
+            yield Entry(str(path), inside, _tree_path(prefix, inside), details.st_size)
+
+
+def _regular(path: Path) -> os.stat_result | None:
+    """The details of a regular file; None for a link or a device, and for what is gone by now."""
+    try:
+        details = path.lstat()
+    except OSError:
+        return None
+    return details if stat.S_ISREG(details.st_mode) else None
 
 
 def _prefix_of(folder: Path) -> str:
@@ -132,10 +172,10 @@ def _tree_path(prefix: str, inside: str) -> str:
 
 def _tree_path_of_file(place: Path, name: str) -> str:
     """The tree path of a lone file, where its own path (or the one it was uploaded with) tells it."""
-    given = _clean(name) if name else place.resolve().as_posix()
+    given = clean_name(name or place.resolve().as_posix())
     if PurePosixPath(given).name in ROOT_FILES:
         return PurePosixPath(given).name
-    match = re.search(r"(?:^|/)(projects/-[^/]+/.+)$", given)
+    match = re.search(r"(?:^|/)(projects/-[^/]+/.+)$", given, re.DOTALL)
     if match:
         return match.group(1)
     # A folder that was picked in the browser comes as files with paths below it.
@@ -147,7 +187,7 @@ def _open_file(path: Path, offset: int) -> Stream:
         stream = path.open("rb", buffering=BUFFER_BYTES)
     except OSError as error:
         raise BadInput(
-            f"{path.name} cannot be read: {error.strerror}.", hint="Check its permissions."
+            f"{clean_name(path.name)} cannot be read: {error.strerror}.", hint="Check its permissions."
         ) from error
     stream.seek(offset)
     return stream
@@ -157,78 +197,119 @@ def _open_file(path: Path, offset: int) -> Stream:
 
 
 def _zip_members(place: Path, name: str) -> Iterator[Entry | None]:
-    try:
-        with zipfile.ZipFile(place) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise BadInput(
-            f"{name} is a damaged zip: {error}.", code="bad_zip", hint="Make the zip again."
-        ) from error
-    if len(members) > MAX_ZIP_ENTRIES:
-        raise BadInput(
-            f"{name} has {len(members):,} entries; at most {MAX_ZIP_ENTRIES:,} are read.", code="bad_zip"
-        )
-    for member in members:
-        if member.is_dir():
+    for number, info in enumerate(_open_zip(place, name).infolist()):
+        if info.is_dir():
             continue
-        inside = _clean(member.filename)
-        is_transcript = inside.endswith(TRANSCRIPT_ENDINGS) and not inside.startswith("__MACOSX/")
-        yield _member_entry(place, name, member, inside) if is_transcript else None
+        inside = clean_name(info.filename)
+        if _is_transcript(info, inside):
+            _check_member(info, f"{inside} in {name}")
+            tree_path = _tree_path("", inside)
+            yield Entry(str(place), f"{name}: {inside}", tree_path, info.file_size, number)
+        else:
+            yield None
 
 
-def _member_entry(place: Path, name: str, member: zipfile.ZipInfo, inside: str) -> Entry:
-    if member.flag_bits & 0x1:
+def _open_zip(place: Path, name: str) -> zipfile.ZipFile:
+    """The zip, with a list of entries that is known to fit into memory."""
+    try:
+        with place.open("rb") as stream:
+            end: Any = zipfile._EndRecData(stream)  # type: ignore[attr-defined]  # what ZipFile itself reads
+        if end is None:
+            raise _bad_zip(f"{name} is a zip that is cut off: its list of entries is missing.")
+        entries, size = end[4], end[5]
+        if entries > MAX_ZIP_ENTRIES or size > MAX_ZIP_DIRECTORY_BYTES:
+            raise _bad_zip(f"{name} has {entries:,} entries; at most {MAX_ZIP_ENTRIES:,} are read.")
+        return zipfile.ZipFile(place)
+    except ZIP_FAULTS as error:
+        raise _bad_zip(f"{name} is a damaged zip: {error}.") from error
+
+
+class _OpenZips(threading.local):
+    """The zip that was opened last stays open (in each thread), since the list of its entries takes long to
+    read."""
+
+    def __init__(self) -> None:
+        self.key: tuple[Any, ...] = ()
+        self.archive: zipfile.ZipFile | None = None
+
+    def give(self, place: Path, name: str) -> zipfile.ZipFile:
+        key = _file_key(place)
+        if self.archive is None or self.key != key:
+            self.close()
+            self.archive, self.key = _open_zip(place, name), key
+        return self.archive
+
+    def close(self) -> None:
+        if self.archive is not None:
+            self.archive.close()
+        self.archive, self.key = None, ()
+
+
+_open_zips = _OpenZips()
+
+
+def close_zips() -> None:
+    """Close the zip that was kept open in this thread: nothing of it is needed any more. Idempotent."""
+    _open_zips.close()
+
+
+def _file_key(place: Path) -> tuple[Any, ...]:
+    try:
+        details = place.stat()
+    except OSError as error:
+        raise _bad_zip(f"{clean_name(place.name)} is gone.") from error
+    return str(place), details.st_ino, details.st_size, details.st_mtime_ns
+
+
+def _bad_zip(message: str) -> BadInput:
+    return BadInput(message, code="bad_zip", hint="Make the zip again, or choose the folder itself.")
+
+
+def _is_transcript(info: zipfile.ZipInfo, inside: str) -> bool:
+    is_link = stat.S_ISLNK(info.external_attr >> 16)
+    return inside.endswith(TRANSCRIPT_ENDINGS) and not inside.startswith("__MACOSX/") and not is_link
+
+
+def _check_member(info: zipfile.ZipInfo, shown: str) -> None:
+    if info.flag_bits & 0x1:
+        raise BadInput(f"{shown} is encrypted.", code="bad_zip", hint="Make a zip without a password.")
+    if info.compress_type not in ZIP_METHODS:
+        # The other methods unpack without bounds.
         raise BadInput(
-            f"{inside} in {name} is encrypted.", code="bad_zip", hint="Make a zip without a password."
+            f"{shown} is packed in an unusual way.", code="bad_zip", hint="Make the zip with deflate."
         )
-    ratio = member.file_size / max(1, member.compress_size)
-    if ratio > MAX_ZIP_RATIO and member.file_size > MIN_SUSPECT_BYTES:
+    ratio = info.file_size / max(1, info.compress_size)
+    if ratio > MAX_ZIP_RATIO and info.file_size > MIN_SUSPECT_BYTES:
         raise BadInput(
-            f"{inside} in {name} grows {ratio:,.0f} times when unpacked, which no transcript does.",
+            f"{shown} grows {ratio:,.0f} times when unpacked, which no transcript does.",
             code="zip_bomb",
             hint="Give the transcript itself instead of the zip.",
         )
-    return Entry(str(place), member.filename, f"{name}: {inside}", _tree_path("", inside), member.file_size)
 
 
-def _clean(path: str) -> str:
-    """A relative path without drive, root or ways up, whatever the zip or the browser said.
-
-    >>> _clean("../../etc/passwd"), _clean("C:\\\\x\\\\y.jsonl")
-    ('etc/passwd', 'x/y.jsonl')
-    """
-    parts = re.sub(r"^[A-Za-z]:", "", path.replace("\\", "/")).split("/")
-    return "/".join(part for part in parts if part not in ("", ".", "..")) or "unnamed"
-
-
-def _open_member(entry: Entry, offset: int) -> Stream:
-    archive = zipfile.ZipFile(entry.source)
-    try:
-        stream = _BoundedMember(archive, entry)
-        while offset > 0:
-            offset -= len(stream.read(min(offset, SKIP_BLOCK)) or _ended(entry))
-    except BadInput:
-        archive.close()
-        raise
+def _open_member(entry: Entry, number: int, offset: int) -> Stream:
+    archive = _open_zips.give(Path(entry.source), entry.name)
+    members = archive.infolist()
+    if number >= len(members):
+        raise _bad_zip(f"{entry.name} is another zip than it was.")
+    stream = _BoundedMember(entry.name, archive, members[number])
+    while offset > 0:
+        block = stream.read(min(offset, SKIP_BLOCK))
+        if not block:
+            raise _bad_zip(f"{entry.name} is shorter than it was.")
+        offset -= len(block)
     return stream
 
 
-def _ended(entry: Entry) -> bytes:
-    raise BadInput(f"{entry.name} is shorter than it was.", hint="Import it again.", code="bad_zip")
-
-
 class _BoundedMember:
-    """Reads a member line by line, counting its real bytes: a size that lies or a bad checksum is refused."""
+    """Reads a member, counting its real bytes: a size that lies or a bad checksum is refused."""
 
-    def __init__(self, archive: zipfile.ZipFile, entry: Entry) -> None:
-        self.archive, self.entry, self.left = archive, entry, entry.size
+    def __init__(self, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+        self.name, self.left = name, info.file_size
         try:
-            self.stream = archive.open(entry.member)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            raise self._damaged(error) from error
-
-    def _damaged(self, error: Exception) -> BadInput:
-        return BadInput(f"{self.entry.name} is damaged: {error}.", code="bad_zip", hint="Make the zip again.")
+            self.stream = io.BufferedReader(archive.open(info), BUFFER_BYTES)  # type: ignore[type-var]
+        except ZIP_FAULTS as error:
+            raise _bad_zip(f"{name} is damaged: {error}.") from error
 
     def read(self, size: int) -> bytes:
         return self._counted(self.stream.read, size)
@@ -239,15 +320,12 @@ class _BoundedMember:
     def _counted(self, read: Callable[[int], bytes], size: int) -> bytes:
         try:
             block = read(size)
-        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-            raise self._damaged(error) from error
+        except ZIP_FAULTS as error:
+            raise _bad_zip(f"{self.name} is damaged: {error}.") from error
         self.left -= len(block)
-        if self.left < 0:
-            raise BadInput(
-                f"{self.entry.name} holds more than the zip says.", code="zip_bomb", hint="Make it again."
-            )
+        if self.left < 0 or (self.left > 0 and not block and size):
+            raise _bad_zip(f"{self.name} is of another size than the zip says.")
         return block
 
     def close(self) -> None:
         self.stream.close()
-        self.archive.close()

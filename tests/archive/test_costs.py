@@ -77,7 +77,7 @@ def test_above_the_threshold_the_whole_request_costs_more():
     assert (
         costs.price("claude-sonnet-4-5-20250929", above, NOW)
         == (
-            Decimal("6") * 100_001
+            Decimal(6) * 100_001
             + Decimal("0.6") * 50_000
             + Decimal("7.5") * 50_000
             + Decimal("22.5") * 1000
@@ -89,7 +89,7 @@ def test_above_the_threshold_the_whole_request_costs_more():
 def test_prices_are_those_of_the_day():
     long = {"input": 300_000}
     before, after = datetime(2026, 3, 12, tzinfo=UTC), datetime(2026, 3, 13, tzinfo=UTC)
-    assert costs.price("claude-opus-4-6", long, before) == Decimal("3")
+    assert costs.price("claude-opus-4-6", long, before) == Decimal(3)
     assert costs.price("claude-opus-4-6", long, after) == Decimal("1.5")
     assert costs.price("claude-sonnet-4-6", long, before) == Decimal("1.8")
     assert costs.price("claude-sonnet-4-6", long, after) == Decimal("0.9")
@@ -145,4 +145,4 @@ def test_rates_that_are_none_are_refused(bad, told):
 
 def test_no_number_of_tokens_is_too_large():
     most = dict.fromkeys(KINDS, 10**12)
-    assert costs.price("claude-3-opus-20240229", most, NOW) == Decimal("140250000")
+    assert costs.price("claude-3-opus-20240229", most, NOW) == Decimal(140250000)

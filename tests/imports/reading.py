@@ -32,6 +32,10 @@ class MemoryEntry:
     def size(self) -> int:
         return len(self.data)
 
+    @property
+    def label(self) -> str:
+        return self.name
+
     def open(self, offset: int = 0) -> io.BytesIO:
         self.opened.append(offset)
         stream = io.BytesIO(self.data)
