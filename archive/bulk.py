@@ -25,6 +25,7 @@ from archive.copies import Copy, Resolver, record_copies
 from archive.errors import Conflict
 from archive.projects import Project
 from archive.records import Message, Rejected, encode, long, with_identity
+from archive.session_stats import SessionChange
 from archive.unit_of_work import UnitOfWork
 
 MAX_BATCH_DOCS = 1000
@@ -62,6 +63,19 @@ class FileMark:
         return 0 if self.reread else self.known_until
 
 
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """What some new messages add to their sessions, and the API responses they tell of."""
+
+    sessions: dict[str, SessionChange]
+    responses: dict[str, Document]
+
+    @classmethod
+    def of(cls, messages: list[Message]) -> "Additions":
+        lines = (call for message in messages for call in message.calls)
+        return cls(session_stats.changes_of(messages), calls.responses_of(lines))
+
+
 @dataclass(slots=True)
 class Batch:
     """What is written, counted and checkpointed together: at most ``max_docs`` records or files."""
@@ -72,20 +86,25 @@ class Batch:
     projects: dict[str, Project] = field(default_factory=dict)
     size: int = 0
     position: Position = field(default_factory=dict)
+    additions: "Additions | None" = None
     max_docs: int = MAX_BATCH_DOCS
 
-    def add(self, item: Message | Rejected, project: Project) -> bool:
-        """Take one more item, of ``project``; whether the batch is full now."""
-        if isinstance(item, Message):
-            self.messages.append(item)
-            self.size += item.size
-        else:
-            self.rejected.append(item)
-            self.size += len(item.raw)
-        if project.slug not in self.projects or project.path:
-            self.projects[project.slug] = project
-        items = len(self.messages) + len(self.rejected)
-        return items >= self.max_docs or self.size >= MAX_BATCH_BYTES
+    def add(self, items: Iterable[Message | Rejected], found_projects: Mapping[str, Project]) -> bool:
+        """Take more items, and the projects they belong to; whether the batch is full now."""
+        for item in items:
+            if isinstance(item, Message):
+                self.messages.append(item)
+                self.size += item.size
+            else:
+                self.rejected.append(item)
+                self.size += len(item.raw)
+        self.projects.update(found_projects)
+        return self.is_full
+
+    def prepare(self) -> None:
+        """Work out beforehand what the batch adds if all of it is new, to keep the transaction short."""
+        if self.messages and self.messages[-1].encoded:
+            self.additions = Additions.of(self.messages)
 
     @property
     def is_full(self) -> bool:
@@ -147,14 +166,13 @@ class BulkWriter:
         self, unit: UnitOfWork, batch: Batch, fresh: list[Message], copies: list[Copy]
     ) -> list[str]:
         projects.record_projects(unit, batch.projects.values())
-        changes = session_stats.changes_of(fresh)
+        are_all = len(fresh) == len(batch.messages)
+        additions = batch.additions if batch.additions and are_all else Additions.of(fresh)
+        changes = {session_id: change.anew() for session_id, change in additions.sessions.items()}
         for copy in copies:
-            change = changes.setdefault(copy.session_id, session_stats.SessionChange(copy.session_id))
-            change.file_ids.add(copy.file_id)
-        lines = (call for message in fresh for call in message.calls)
-        for session_id, totals in calls.record_calls(unit, calls.responses_of(lines)).items():
-            change = changes.setdefault(session_id, session_stats.SessionChange(session_id))
-            change.totals = totals
+            changes.setdefault(copy.session_id, SessionChange(copy.session_id)).file_ids.add(copy.file_id)
+        for session_id, totals in calls.record_calls(unit, additions.responses).items():
+            changes.setdefault(session_id, SessionChange(session_id)).totals = totals
         session_stats.record_changes(unit, changes)
         return list(changes)
 

@@ -13,7 +13,7 @@ from bson.objectid import ObjectId
 
 from archive.collections import COPIES, MESSAGES
 from archive.connection import Document
-from archive.records import Message, identity_of, long, parsed_record, raw_bytes
+from archive.records import Message, exact_bytes, identity_of, long
 from archive.unit_of_work import UnitOfWork
 
 
@@ -64,7 +64,7 @@ class Resolver:
                 )
             self.homes.setdefault(key, None)
         # What this batch inserts is taken from here on; every other key has still to be looked up.
-        self.homes = {key: Home(message.file_id, "raw" in message.document) for message, key in fresh}
+        self.homes = {key: Home(message.file_id, message.has_raw) for message, key in fresh}
         copies: list[Copy] = []
         self._place_all(unclear, fresh, copies)
         return fresh, copies
@@ -104,7 +104,7 @@ class Resolver:
             home = self._home(identity)
             if home is None:
                 fresh.append((message, identity))
-                self.homes[identity] = Home(message.file_id, "raw" in message.document)
+                self.homes[identity] = Home(message.file_id, message.has_raw)
             else:
                 copies.append(_copy(message, identity, home))
                 self.copied[message.file_id, identity] = True
@@ -169,10 +169,8 @@ def _families(messages: list[Message]) -> dict[tuple[ObjectId, bytes], list[Mess
 
 
 def _copy(message: Message, identity: bytes, home: Home) -> Copy:
-    raw = message.document.get("raw")
-    if raw is None and home.has_raw:
-        # The original was written in other bytes than this copy of it.
-        raw = raw_bytes(parsed_record(message))
+    # Where only the original has bytes of its own, it was written in others than this copy of it.
+    raw = exact_bytes(message) if message.has_raw or home.has_raw else None
     return Copy(message.file_id, message.seq, identity, message.session_id, raw)
 
 

@@ -29,6 +29,8 @@ MAX_INT64 = 2**63 - 1
 MAX_PARSED_WITH_RAW = 7 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024 - 16 * 1024
 
+# What is still asked of a message once it is encoded.
+KEPT_FIELDS = ("source", "cwd", "gitBranch", "version", "model")
 ENCODING_ERRORS = (InvalidDocument, OverflowError, UnicodeEncodeError, RecursionError)
 
 # {total length}{type binary}"_id\0"{length 32}{subtype 0}, then the 32 bytes of the _id.
@@ -102,7 +104,7 @@ class Message:
     """A record in normal form, ready to be stored, with what it adds to its session.
 
     ``key`` is the identity for repetition 0; ``document`` holds every stored field but ``_id``.
-    ``size`` is its length in the file in bytes;
+    ``size`` is its length in the file in bytes, ``has_raw`` tells that its exact bytes are stored;
     ``title`` is (kind, text) where the line names its session; ``encoded`` is filled by ``encode``.
     """
 
@@ -115,6 +117,7 @@ class Message:
     document: dict[str, Any]
     timestamp: datetime | None
     size: int = 0
+    has_raw: bool = False
     is_prompt: bool = False
     title: tuple[str, str] | None = None
     calls: list[Call] = field(default_factory=list)
@@ -208,21 +211,21 @@ def encode(message: Message) -> bytes:
         encoded = bson.encode(document)
     except ENCODING_ERRORS:
         document = _made_safe(document)
-        message.document = {key: value for key, value in document.items() if key != "_id"}
+        message.has_raw = True
         encoded = bson.encode(document)
     if len(encoded) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"the record takes {len(encoded):,} bytes as a document; MongoDB holds 16 MiB")
     message.encoded = encoded
-    # The parsed record is most of the memory, and is in ``encoded`` now.
-    message.document.pop("record", None)
+    # The rest is in ``encoded`` now, and would be most of the memory.
+    message.document = {name: document[name] for name in KEPT_FIELDS if name in document}
     return encoded
 
 
-def parsed_record(message: Message) -> dict[str, Any]:
-    """The record of a message, encoded or not yet."""
+def exact_bytes(message: Message) -> bytes:
+    """The bytes of the message's record in its file, encoded or not yet."""
     document = bson.decode(message.encoded) if message.encoded else message.document
-    record: dict[str, Any] = document["record"]
-    return record
+    raw: bytes | None = document.get("raw")
+    return raw_bytes(document["record"]) if raw is None else raw
 
 
 def _made_safe(document: dict[str, Any]) -> dict[str, Any]:

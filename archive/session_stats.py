@@ -1,7 +1,7 @@
 """Keeping sessions and projects in step with their messages, inside the batch's transaction."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,10 @@ class SessionChange:
                 self.latest[name] = document[name]
         if document.get("model"):
             self.models.add(document["model"])
+
+    def anew(self) -> "SessionChange":
+        """The same change for another try of the transaction, which finds its own sums."""
+        return replace(self, file_ids=set(self.file_ids), totals=Totals())
 
     def _add_time(self, at: datetime | None) -> None:
         if at is not None:

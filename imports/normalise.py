@@ -97,6 +97,7 @@ def message_of(record: Record, context: Context, import_id: str, now: datetime) 
         document=document,
         timestamp=timestamp,
         size=record.size,
+        has_raw=record.raw is not None,
         is_prompt=bool(prompt),
         title=_title(claude_code.title_of(value, prompt)),
         calls=_calls(document, value, context, timestamp),

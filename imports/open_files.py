@@ -1,19 +1,21 @@
 """One file in the course of an import: opened, read into messages, and accounted for."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from archive import files
 from archive.bulk import FileMark
 from archive.files import PARSER_VERSION, SourceFile, from_document
-from archive.records import MAX_DOCUMENT_BYTES, FileId, Message, Record, Rejected, encode, raw_bytes
-from imports.normalise import Context, message_of, start_context
+from archive.records import FileId
+from imports.normalise import Context, start_context
 from imports.readers import claude_code
-from imports.readers.lines import HINTS, Cursor, read_records
+from imports.readers.lines import Cursor
 from imports.readers.sources import Entry
-from imports.recognise import hashes_at, recognise
+from imports.reading import Limits, Piece, Reading, hashes_at, read_pieces
+from imports.recognise import recognise
+
+Read = Callable[[Reading], Iterator[Piece]]
 
 
 @dataclass(slots=True)
@@ -40,34 +42,17 @@ class OpenFile:
     def file_id(self) -> FileId:
         return self.file.id
 
-    def items(self, import_id: str, max_record: int) -> Iterator[Message | Rejected]:
-        """The messages and rejected records from the cursor to the file's end, in order."""
-        now = datetime.now(UTC)
-        stream = self.entry.open(self.cursor.offset)
-        try:
-            for item in read_records(stream, self.file.id, self.cursor, max_record):
-                yield self._message(item, import_id, now) if isinstance(item, Record) else item
-        finally:
-            stream.close()
+    def pieces(self, import_id: str, limits: Limits, read: Read = read_pieces) -> Iterator[Piece]:
+        """The messages and rejected records from the cursor to the file's end, in pieces.
 
-    def _message(self, record: Record, import_id: str, now: datetime) -> Message | Rejected:
-        message = message_of(record, self.context, import_id, now)
-        if record.end <= self.known_until and record.size < MAX_DOCUMENT_BYTES // 8:
-            return message  # held already, as a rule: encoded only if it turns out not to be
-        try:
-            encode(message)
-        except ValueError as error:
-            return self._too_large(record, str(error))
-        return message
-
-    def _too_large(self, record: Record, reason: str) -> Rejected:
-        self.cursor.records -= 1
-        self.cursor.rejected += 1
-        raw = raw_bytes(record.value) if record.raw is None else record.raw
-        start = record.end - record.size
-        return Rejected(
-            record.file_id, record.seq, start, record.end, "too_large", reason, HINTS["too_large"], raw
+        Cursor and context stand behind each piece as it is yielded.
+        """
+        reading = Reading(
+            self.entry, self.file.id, self.cursor, self.context, self.known_until, import_id, limits
         )
+        for piece in read(reading):
+            self.cursor, self.context = piece.cursor, piece.context
+            yield piece
 
     def mark(self, *, is_done: bool) -> FileMark:
         """Where the file stands now: for the batch that ends here."""
@@ -90,15 +75,12 @@ class OpenFile:
     def _held(self, *, is_done: bool) -> dict[str, Any]:
         cursor = self.cursor
         is_at_line_start = cursor.place == 0 and cursor.part == 0
-        held = cursor.digest.hexdigest()
-        whole = cursor.digest.copy()
-        if is_done:
-            whole.update(cursor.rest)
+        held, whole = cursor.hashes()
         return {
             "heldSize": cursor.offset,
             "heldSha256": held,
             "size": cursor.offset + (len(cursor.rest) if is_done else 0),
-            "sha256": whole.hexdigest(),
+            "sha256": whole if is_done else held,
             "lines": cursor.line - is_at_line_start,
             "records": cursor.records,
             "rejected": cursor.rejected,
@@ -116,7 +98,7 @@ class OpenFile:
         return {
             "file": self.file.id,
             "cursor": self.cursor.as_dict(),
-            "sha256": self.cursor.digest.hexdigest(),
+            "sha256": self.cursor.hashes()[0],
             "context": self.context.as_dict(),
             "knownUntil": self.known_until,
             "reread": self.reread,

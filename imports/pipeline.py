@@ -6,6 +6,7 @@ between two batches.
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +26,11 @@ from archive.files import SourceFile
 from archive.records import FileId
 from archive.unit_of_work import patiently
 from imports.open_files import OpenFile, held_after, open_file, resume_file
+from imports.reader_process import ReaderProcess
 from imports.readers.sources import Entry, Listing, close_zips, list_entries
+from imports.reading import Limits, read_pieces
+
+PIECES_A_BATCH = 4
 
 Log = Callable[[str, str], None]
 
@@ -41,10 +46,16 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
     """Limits of an import. ``max_record``: the longest record in bytes that becomes a message;
-    ``batch_docs``: the most records that are written in one transaction."""
+    ``batch_docs``: the most records that are written in one transaction; ``own_process``: from how many bytes
+    on the files are read by a process of its own."""
 
     max_record: int = 15 * 1024 * 1024
     batch_docs: int = MAX_BATCH_DOCS
+    own_process: int = 16 * 1024 * 1024
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_record, max(1, self.batch_docs // PIECES_A_BATCH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,8 @@ def import_batches(
     checkpoint = patiently(lambda: checkpoints.take(job_id, token))
     try:
         run = _ImportRun(listings, checkpoint, options, log)
-        yield from run.steps()
+        with closing(run.reader):
+            yield from run.steps()
     finally:
         checkpoint.close()
         close_zips()
@@ -106,6 +118,8 @@ class _ImportRun:
         self.options = options
         self.log = log
         self.bytes_total = sum(entry.size for _, entry in self.entries)
+        self.reader = ReaderProcess()
+        self.read = self.reader.read_pieces if self.bytes_total >= options.own_process else read_pieces
         self._rewind()
         self._tell_start(sum(listing.passed_over for listing in listings))
 
@@ -195,8 +209,8 @@ class _ImportRun:
             return
         is_done = False
         try:
-            for item in found.items(self.checkpoint.job_id, self.options.max_record):
-                if self.batch.add(item, found.context.project):
+            for piece in found.pieces(self.checkpoint.job_id, self.options.limits, self.read):
+                if self.batch.add(piece.items, piece.projects):
                     self._mark(found, is_done=False)
                     self.position = {**where, "done": self.bytes_before, **found.position()}
                     yield self._closed()
@@ -214,6 +228,7 @@ class _ImportRun:
         """The batch that ends here, and a new one in its place."""
         batch, self.batch = self.batch, Batch(max_docs=self.options.batch_docs)
         batch.position = self.position
+        batch.prepare()
         self.ended_before, self.ended = self.ended, {}
         return batch
 

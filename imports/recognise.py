@@ -1,6 +1,5 @@
 """Knowing a file again: the same file, a copy of one, one that has grown, or a new one."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +7,7 @@ from typing import Any
 from archive import files
 from archive.files import SourceFile
 from imports.readers.sources import Entry
-
-HASH_BLOCK = 1024 * 1024
+from imports.reading import hashes_at
 
 
 @dataclass(slots=True)
@@ -61,21 +59,3 @@ def _is_beginning(file: SourceFile, hashes: dict[int, Any]) -> bool:
         return not file.complete
     digest = hashes.get(file.held_size)
     return digest is not None and digest.hexdigest() == file.held_sha256
-
-
-def hashes_at(entry: Entry, sizes: set[int]) -> dict[int, Any]:
-    """The running SHA-256 at each of these sizes that the file has."""
-    found: dict[int, Any] = {}
-    digest = hashlib.sha256()
-    stream = entry.open()
-    try:
-        at = 0
-        for size in sorted(sizes):
-            while at < size and (block := stream.read(min(HASH_BLOCK, size - at))):
-                digest.update(block)
-                at += len(block)
-            if at == size:
-                found[size] = digest.copy()
-    finally:
-        stream.close()
-    return found

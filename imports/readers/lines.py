@@ -55,7 +55,8 @@ class Cursor:
 
     ``part`` > 0 stands in the middle of a line too long to hold. ``digest`` is the running SHA-256 of all
     bytes before ``offset``; ``rest`` is what the file's end holds after it, blank space or (``is_cut``) a
-    record that is cut off.
+    record that is cut off. A running hash stays in its process: a cursor that was sent to another one has
+    the two sums of the moment it was sent, and cannot go on.
     """
 
     offset: int = 0
@@ -68,6 +69,23 @@ class Cursor:
     rest: bytes = b""
     is_cut: bool = False
     digest: Any = field(default_factory=hashlib.sha256)
+    sums: tuple[str, str] = ("", "")
+
+    def hashes(self) -> tuple[str, str]:
+        """SHA-256 of the bytes before ``offset``, and of those and the rest."""
+        if self.digest is None:
+            return self.sums
+        whole = self.digest.copy()
+        whole.update(self.rest)
+        return self.digest.hexdigest(), whole.hexdigest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        others = {name: getattr(self, name) for name in ("rest", "is_cut")}
+        return {**self.as_dict(), **others, "digest": None, "sums": self.hashes()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def consume(self, chunk: bytes, line: int, place: int, part: int = 0) -> None:
         self.offset += len(chunk)

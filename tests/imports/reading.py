@@ -1,6 +1,7 @@
 """Files read without a database: into chunks as they would be stored, and back into bytes."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from archive.records import Message, Rejected, encode
 from imports.normalise import Context, start_context
 from imports.open_files import OpenFile
 from imports.readers.lines import Cursor
+from imports.reading import Limits
 
 FILE_ID = bson.ObjectId("0" * 24)
 MAX_RECORD = 15 * 1024 * 1024
@@ -56,7 +58,13 @@ def opened(data: bytes, file: SourceFile | None = None) -> OpenFile:
 
 
 def read(source: OpenFile, max_record: int = MAX_RECORD) -> list[Message | Rejected]:
-    return list(source.items("job", max_record))
+    return list(items(source, max_record))
+
+
+def items(source: OpenFile, max_record: int) -> Iterator[Message | Rejected]:
+    """One by one: the file's cursor stands behind each as it comes."""
+    for piece in source.pieces("job", Limits(max_record, 1)):
+        yield from piece.items
 
 
 def chunk_of(item: Message | Rejected) -> Chunk:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from archive.records import MAX_DEPTH, PLACES_PER_LINE, Message, Rejected, line_of, place_of
 from imports.readers import lines
 from tests.imports.reading import given_back, kept, opened, read, round_trip, seen
+from tests.imports.reading import items as items_of
 from tests.samples import making
 
 OBJECTS = [
@@ -123,7 +124,7 @@ def test_reading_can_stop_behind_any_record_and_go_on(data, limit, draw):
     whole = read(opened(data), limit)
     stop = draw.draw(st.integers(0, len(whole)))
     first = opened(data)
-    items, iterator = [], first.items("job", limit)
+    items, iterator = [], items_of(first, limit)
     for _ in range(stop):
         items.append(next(iterator))
     iterator.close()
@@ -151,7 +152,7 @@ def without_parts(items):
 @given(FILES, LIMIT, st.data())
 def test_what_was_held_after_a_stop_is_the_beginning_of_the_file(data, limit, draw):
     source = opened(data)
-    items, iterator = [], source.items("job", limit)
+    items, iterator = [], items_of(source, limit)
     for item in iterator:
         items.append(item)
         if draw.draw(st.booleans()):
@@ -243,7 +244,7 @@ def test_more_objects_on_a_line_than_places_are_kept_in_one_piece():
     # The same however often it was interrupted within the line.
     for stop in (1, 500, PLACES_PER_LINE - 1):
         first = opened(data)
-        iterator = first.items("job", 10**7)
+        iterator = items_of(first, 10**7)
         part = [next(iterator) for _ in range(stop)]
         rest = opened(data, kept(first.mark(is_done=False)))
         assert [seen(each) for each in part + read(rest)] == [seen(each) for each in items]
@@ -252,7 +253,7 @@ def test_more_objects_on_a_line_than_places_are_kept_in_one_piece():
 def test_ordinary_lines_keep_no_bytes_beside_their_parsed_form():
     for end in (b"\n", b"\r\n"):
         items = read(opened(making.joined(making.conversation(making.ONE, 6), end)))
-        assert all("raw" not in item.document for item in items)
+        assert not any(item.has_raw for item in items)
 
 
 def test_a_line_with_another_end_than_the_first_keeps_its_bytes():

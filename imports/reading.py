@@ -1,0 +1,139 @@
+"""Reading a file into messages, some hundred at a time. Pure: it knows no database.
+
+The same reading can run in this process or, for large imports, in one of its own (``reader_process``):
+parsing is most of an import's work, and a second core takes it over.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from archive.errors import BadInput, Unavailable
+from archive.projects import Project
+from archive.records import MAX_DOCUMENT_BYTES, FileId, Message, Record, Rejected, encode, raw_bytes
+from imports.normalise import Context, message_of
+from imports.readers.lines import HINTS, Cursor, read_records
+from imports.readers.sources import Entry
+
+HASH_BLOCK = 1024 * 1024
+PIECE_BYTES = 4 * 1024 * 1024
+# A record that is held already, as a rule, is encoded only if it turns out not to be; a large one always,
+# since it may be too large for a document.
+ALWAYS_ENCODED_BYTES = MAX_DOCUMENT_BYTES // 8
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``max_record``: bytes of the longest record that becomes a message; ``piece_docs``: records that make a
+    piece."""
+
+    max_record: int
+    piece_docs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What to read: a file from its cursor on. ``known_until`` is the byte up to which an earlier import
+    holds the file."""
+
+    entry: Entry
+    file_id: FileId
+    cursor: Cursor
+    context: Context
+    known_until: int
+    import_id: str
+    limits: Limits
+
+
+@dataclass(slots=True)
+class Piece:
+    """Some messages and rejected records in order, their projects, and where the file stands after them."""
+
+    items: list[Message | Rejected]
+    projects: dict[str, Project]
+    cursor: Cursor
+    context: Context
+
+
+def read_pieces(reading: Reading) -> Iterator[Piece]:
+    """The file's messages from the cursor to its end. The last piece may be empty; it tells the end.
+
+    Moves the reading's cursor and context along, which every piece refers to. Memory is one piece.
+    Raises ``BadInput`` when the file cannot be read to its end.
+    """
+    now = datetime.now(UTC)
+    _find_digest(reading)
+    stream = reading.entry.open(reading.cursor.offset)
+    piece, size = _new_piece(reading), 0
+    try:
+        for item in read_records(stream, reading.file_id, reading.cursor, reading.limits.max_record):
+            made = _message(reading, item, now) if isinstance(item, Record) else item
+            project = reading.context.project
+            piece.projects[project.slug] = project
+            piece.items.append(made)
+            size += made.size if isinstance(made, Message) else len(made.raw)
+            if len(piece.items) >= reading.limits.piece_docs or size >= PIECE_BYTES:
+                yield piece
+                piece, size = _new_piece(reading), 0
+    except BadInput:
+        yield piece  # what was read before the fault is kept
+        raise
+    finally:
+        stream.close()
+    yield piece
+
+
+def _find_digest(reading: Reading) -> None:
+    """Take up the running hash of a cursor that came from another process."""
+    cursor = reading.cursor
+    if cursor.digest is not None:
+        return
+    digest = hashes_at(reading.entry, {cursor.offset}).get(cursor.offset)
+    if digest is None or digest.hexdigest() != cursor.sums[0]:
+        raise Unavailable(f"{reading.entry.name} was changed just now.", hint="The job tries again.")
+    cursor.digest = digest
+
+
+def _new_piece(reading: Reading) -> Piece:
+    return Piece([], {}, reading.cursor, reading.context)
+
+
+def _message(reading: Reading, record: Record, now: datetime) -> Message | Rejected:
+    message = message_of(record, reading.context, reading.import_id, now)
+    if record.end <= reading.known_until and record.size < ALWAYS_ENCODED_BYTES:
+        return message
+    try:
+        encode(message)
+    except ValueError as error:
+        return _too_large(reading.cursor, record, str(error))
+    return message
+
+
+def _too_large(cursor: Cursor, record: Record, reason: str) -> Rejected:
+    cursor.records -= 1
+    cursor.rejected += 1
+    raw = raw_bytes(record.value) if record.raw is None else record.raw
+    start = record.end - record.size
+    return Rejected(
+        record.file_id, record.seq, start, record.end, "too_large", reason, HINTS["too_large"], raw
+    )
+
+
+def hashes_at(entry: Entry, sizes: set[int]) -> dict[int, Any]:
+    """The running SHA-256 at each of these sizes that the file has."""
+    found: dict[int, Any] = {}
+    digest = hashlib.sha256()
+    stream = entry.open()
+    try:
+        at = 0
+        for size in sorted(sizes):
+            while at < size and (block := stream.read(min(HASH_BLOCK, size - at))):
+                digest.update(block)
+                at += len(block)
+            if at == size:
+                found[size] = digest.copy()
+    finally:
+        stream.close()
+    return found
