@@ -74,8 +74,9 @@ def limit(path: str) -> Run:
         inserted = 0
         documents = raw_documents(Path(path))
         while batch := list(islice(documents, BATCH)):
-            inserted += len(collection.insert_many(batch).inserted_ids)
-        return {"records": inserted, "inserted": inserted}
+            collection.insert_many(batch)
+            inserted += len(batch)
+        return {"records": inserted, "inserted": collection.estimated_document_count()}
 
     return run
 
