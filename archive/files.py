@@ -88,29 +88,28 @@ def complete_files_of_size(size: int) -> list[SourceFile]:
         return [from_document(each) for each in found]
 
 
-def create_file(path: str, source: str) -> SourceFile:
-    """A new file under ``path``, or under ``name~2.ext``, ``name~3.ext`` … where the path is another's.
-
-    The unique index on the path decides between two who want the same.
-    """
+def create_file(path: str, source: str, taken: set[str]) -> SourceFile | None:
+    """A new file under ``path``, or under ``name~2.ext``, ``name~3.ext`` … where other files have taken that
+    path. None when somebody else made a file there at the same moment: look again what it is."""
     stem, dot, ending = path.rpartition(".")
-    for number in range(1, 1_000_000):
-        name = path if number == 1 else (f"{stem}~{number}{dot}{ending}" if dot else f"{path}~{number}")
-        document = {
-            "_id": ObjectId(),
-            "path": name,
-            "source": source,
-            "size": 0,
-            "heldSize": 0,
-            "createdAt": datetime.now(UTC),
-        }
-        try:
-            with connection.translated():
-                connection.collection(FILES).insert_one(document)
-        except DuplicateKeyError:
-            continue
-        return from_document(document)
-    raise AssertionError("unreachable")
+    name, number = path, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}~{number}{dot}{ending}" if dot else f"{path}~{number}"
+    document = {
+        "_id": ObjectId(),
+        "path": name,
+        "source": source,
+        "size": 0,
+        "heldSize": 0,
+        "createdAt": datetime.now(UTC),
+    }
+    try:
+        with connection.translated():
+            connection.collection(FILES).insert_one(document)
+    except DuplicateKeyError:
+        return None
+    return from_document(document)
 
 
 def add_copy(file_id: ObjectId, path: str, job_id: str) -> None:

@@ -210,7 +210,8 @@ class _ImportRun:
         is_done = False
         try:
             for piece in found.pieces(self.checkpoint.job_id, self.options.limits, self.read):
-                if self.batch.add(piece.items, piece.projects):
+                # A record that is cut off stands behind the cursor: the batch ends with the file.
+                if self.batch.add(piece.items, piece.projects) and not found.cursor.is_cut:
                     self._mark(found, is_done=False)
                     self.position = {**where, "done": self.bytes_before, **found.position()}
                     yield self._closed()

@@ -14,12 +14,14 @@ from imports.reading import hashes_at
 class Recognised:
     """What a file is to the archive.
 
-    ``is_whole``: all of it is held and need not be read. Otherwise ``known_until`` is the byte up to which
-    it is held, and ``digest`` is set where reading may begin there instead of at the start.
+    ``is_same``: the archive holds a file of the same bytes; ``is_whole``: and it need not be read. Otherwise
+    ``known_until`` is the byte up to which it is held, and ``digest`` is set where reading may begin there
+    instead of at the start.
     """
 
     file: SourceFile
     known_until: int = 0
+    is_same: bool = False
     is_whole: bool = False
     digest: Any = None
 
@@ -33,21 +35,32 @@ def recognise(
     more to hash it, but only where one of its name or size is held.
     """
     soon = {each.id: each for each in pending}
-    named = [soon.get(each.id, each) for each in files.files_at(path)]
-    sized = [each for each in soon.values() if each.size == entry.size]
-    sized += files.complete_files_of_size(entry.size)
-    if not named and not sized:
-        return Recognised(files.create_file(path, source))
+    while True:
+        named = [soon.get(each.id, each) for each in files.files_at(path)]
+        sized = [each for each in soon.values() if each.size == entry.size]
+        sized += files.complete_files_of_size(entry.size)
+        known = _known(entry, named, sized) if named or sized else None
+        if known is not None:
+            if known.is_same:
+                files.add_copy(known.file.id, path, job_id)
+            return known
+        if made := files.create_file(path, source, {each.path for each in named}):
+            return Recognised(made)
+
+
+def _known(entry: Entry, named: list[SourceFile], sized: list[SourceFile]) -> Recognised | None:
+    """What the file is to those of its name and of its size; None where it is a new one."""
     hashes = hashes_at(entry, {each.held_size for each in named} | {entry.size})
     for each in [*named, *sized]:
         if _is_same(each, entry.size, hashes):
-            files.add_copy(each.id, path, job_id)
-            return Recognised(each, each.held_size, is_whole=each.can_skip)
+            return Recognised(each, each.held_size, is_same=True, is_whole=each.can_skip)
     grown = [each for each in named if _is_beginning(each, hashes)]
     if not grown:
-        return Recognised(files.create_file(path, source))
+        return None
     best = max(grown, key=lambda each: each.held_size)
-    return Recognised(best, best.held_size, digest=hashes[best.held_size] if best.can_skip else None)
+    # Of a file that was made known but never written to there is nothing to go on from.
+    goes_on = best.can_skip and best.held_size > 0
+    return Recognised(best, best.held_size, digest=hashes[best.held_size] if goes_on else None)
 
 
 def _is_same(file: SourceFile, size: int, hashes: dict[int, Any]) -> bool:
