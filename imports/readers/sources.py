@@ -198,7 +198,7 @@ def _open_file(path: Path, offset: int) -> Stream:
 
 def _zip_members(place: Path, name: str) -> Iterator[Entry | None]:
     for number, info in enumerate(_open_zip(place, name).infolist()):
-        if info.is_dir():
+        if not info.filename or info.is_dir():
             continue
         inside = clean_name(info.filename)
         if _is_transcript(info, inside):

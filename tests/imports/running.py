@@ -41,13 +41,19 @@ class Result:
             raise AttributeError(name) from error
 
 
-def run(*paths: Path | str | Source, job: str = "job", token: int = 1, stop_after: int = 0, **options: Any) -> Result:
+def run(
+    *paths: Path | str | Source, job: str = "job", token: int = 1, stop_after: int = 0, **options: Any
+) -> Result:
     """Import these paths to the end, or until ``stop_after`` batches were pulled. Checks that every record
     seen is accounted for, at every step."""
     sources = [path if isinstance(path, Source) else Source(str(path)) for path in paths]
     result = Result()
     steps = import_batches(
-        sources, job_id=job, token=token, options=ImportOptions(**options), log=lambda level, text: result.log.append(text)
+        sources,
+        job_id=job,
+        token=token,
+        options=ImportOptions(**options),
+        log=lambda level, text: result.log.append(text),
     )
     for step in steps:
         assert step.counts["seen"] == sum(step.counts[name] for name in COUNTED), step.counts
@@ -108,7 +114,11 @@ def check_files(db: Any) -> None:
         assert held == file.records, (file.path, held, file.records)
         rejected = {"fileId": file.id, "part": 0, "superseded": {"$ne": True}}
         assert db.rejected_records.count_documents(rejected) == file.rejected, file.path
-    places = Counter((each["fileId"], each["seq"]) for name in ("messages_current", "message_copies") for each in db[name].find({}, {"fileId": 1, "seq": 1}))
+    places = Counter(
+        (each["fileId"], each["seq"])
+        for name in ("messages_current", "message_copies")
+        for each in db[name].find({}, {"fileId": 1, "seq": 1})
+    )
     assert max(places.values(), default=0) <= 1, "two records in one place"
 
 
@@ -124,7 +134,11 @@ def responses(db: Any) -> dict[str, dict[str, Any]]:
         inner = record.get("message")
         if record.get("type") == "progress":
             inner = ((record.get("data") or {}).get("message") or {}).get("message")
-        if isinstance(inner, dict) and isinstance(inner.get("usage"), dict) and inner.get("model") != "<synthetic>":
+        if (
+            isinstance(inner, dict)
+            and isinstance(inner.get("usage"), dict)
+            and inner.get("model") != "<synthetic>"
+        ):
             lines[inner["id"]].append((message, inner))
     return {key: _response(each) for key, each in lines.items()}
 
@@ -134,7 +148,15 @@ def _response(lines: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, A
         return message["isSidechain"] or message["type"] == "progress"
 
     times = [message["timestamp"] for message, _ in lines if "timestamp" in message]
-    owner, _ = min(lines, key=lambda each: (is_side(each[0]), "timestamp" not in each[0], str(each[0].get("timestamp")), each[0]["sessionId"]))
+    owner, _ = min(
+        lines,
+        key=lambda each: (
+            is_side(each[0]),
+            "timestamp" not in each[0],
+            str(each[0].get("timestamp")),
+            each[0]["sessionId"],
+        ),
+    )
     main = [inner for message, inner in lines if not is_side(message)] or [inner for _, inner in lines]
     return {
         "sessionId": owner["sessionId"],
@@ -145,7 +167,11 @@ def _response(lines: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, A
 
 def check_calls(db: Any) -> None:
     stored = {
-        call["_id"]: {"sessionId": call["sessionId"], "timestamp": call["timestamp"], "output": call["usage"].get("output", 0)}
+        call["_id"]: {
+            "sessionId": call["sessionId"],
+            "timestamp": call["timestamp"],
+            "output": call["usage"].get("output", 0),
+        }
         for call in db.api_calls.find()
     }
     assert stored == responses(db)
@@ -186,7 +212,14 @@ def rebuilt_sessions(db: Any) -> dict[str, dict[str, Any]]:
 
 def _empty_session() -> dict[str, Any]:
     sums = dict.fromkeys(("messageCount", "promptCount", "callCount", "unpricedCalls", *TOKENS), 0)
-    return {**sums, "totalCost": Decimal(0), "fileIds": set(), "models": set(), "startedAt": None, "endedAt": None}
+    return {
+        **sums,
+        "totalCost": Decimal(0),
+        "fileIds": set(),
+        "models": set(),
+        "startedAt": None,
+        "endedAt": None,
+    }
 
 
 def _add_call(session: dict[str, Any], call: dict[str, Any]) -> None:
@@ -202,12 +235,18 @@ def _add_call(session: dict[str, Any], call: dict[str, Any]) -> None:
 def check_projects(db: Any) -> None:
     expected: dict[Any, dict[str, Any]] = {}
     for session in db.sessions.find():
-        stats = expected.setdefault(session["projectId"], {"sessions": 0, "messages": 0, "totalCost": Decimal(0), "unpricedCalls": 0})
+        stats = expected.setdefault(
+            session["projectId"], {"sessions": 0, "messages": 0, "totalCost": Decimal(0), "unpricedCalls": 0}
+        )
         stats["sessions"] += 1
         stats["messages"] += session["messageCount"]
         stats["totalCost"] += session["totalCost"].to_decimal()
         stats["unpricedCalls"] += session["unpricedCalls"]
-    stored = {each["_id"]: {**each["stats"], "totalCost": each["stats"]["totalCost"].to_decimal()} for each in db.projects.find() if "stats" in each}
+    stored = {
+        each["_id"]: {**each["stats"], "totalCost": each["stats"]["totalCost"].to_decimal()}
+        for each in db.projects.find()
+        if "stats" in each
+    }
     assert stored == expected
 
 
@@ -226,12 +265,24 @@ def picture(db: Any) -> dict[str, Any]:
     names = {each["_id"]: each["path"] for each in db.source_files.find()}
     return {
         "messages": {each["_id"]: _without_ids(each, names) for each in db.messages_current.find()},
-        "copies": sorted((names[each["fileId"]], each["seq"], each["messageId"]) for each in db.message_copies.find()),
+        "copies": sorted(
+            (names[each["fileId"]], each["seq"], each["messageId"]) for each in db.message_copies.find()
+        ),
         "rejected": _rejected(db, names),
-        "sessions": {each["_id"]: {**each, "fileIds": sorted(names[i] for i in each["fileIds"])} for each in db.sessions.find()},
+        "sessions": {
+            each["_id"]: {**each, "fileIds": sorted(names[i] for i in each["fileIds"])}
+            for each in db.sessions.find()
+        },
         "projects": {each["_id"]: each for each in db.projects.find()},
         "calls": {each["_id"]: each for each in db.api_calls.find()},
-        "files": {each["path"]: {name: each.get(name) for name in ("size", "sha256", "heldSize", "records", "rejected", "lines", "complete")} | {"copies": [copy["path"] for copy in each.get("copies", [])]} for each in db.source_files.find()},
+        "files": {
+            each["path"]: {
+                name: each.get(name)
+                for name in ("size", "sha256", "heldSize", "records", "rejected", "lines", "complete")
+            }
+            | {"copies": [copy["path"] for copy in each.get("copies", [])]}
+            for each in db.source_files.find()
+        },
         "bytes": {path: hashlib.sha256(data).hexdigest() for path, data in given_back(db).items()},
     }
 
@@ -244,7 +295,9 @@ def _without_ids(message: dict[str, Any], names: dict[Any, str]) -> str:
 def _rejected(db: Any, names: dict[Any, str]) -> list[tuple[Any, ...]]:
     """Rejected chunks; the parts of an overlong line count as one."""
     found: dict[tuple[str, int], list[Any]] = {}
-    for each in db.rejected_records.find({"superseded": {"$ne": True}}).sort([("fileId", 1), ("seq", 1), ("part", 1)]):
+    for each in db.rejected_records.find({"superseded": {"$ne": True}}).sort(
+        [("fileId", 1), ("seq", 1), ("part", 1)]
+    ):
         row = found.setdefault((names[each["fileId"]], each["seq"]), [each["code"], b""])
         row[1] += each["raw"]
     return sorted((key, code, hashlib.sha256(raw).hexdigest()) for key, (code, raw) in found.items())

@@ -50,7 +50,19 @@ def db(archive_db):
 
 def writes_of(db) -> dict[str, int]:
     """How many documents each collection holds, and its newest writes."""
-    return {name: db[name].count_documents({}) for name in ("messages_current", "message_copies", "sessions", "projects", "api_calls", "events", "source_files", "rejected_records")}
+    return {
+        name: db[name].count_documents({})
+        for name in (
+            "messages_current",
+            "message_copies",
+            "sessions",
+            "projects",
+            "api_calls",
+            "events",
+            "source_files",
+            "rejected_records",
+        )
+    }
 
 
 # ------------------------------------------------------------------ one file
@@ -215,7 +227,11 @@ def test_copies_within_one_import_are_recognised_whether_or_not_they_are_written
 
 
 def test_the_same_path_twice_in_one_import_each_time_longer(db, tmp_path):
-    steps = [joined(LINES[:4]) + b'{"cut":"in the', joined(LINES[:6]) + b"{bad\n", joined(LINES[:6]) + b"{bad\n" + joined(LINES[6:])]
+    steps = [
+        joined(LINES[:4]) + b'{"cut":"in the',
+        joined(LINES[:6]) + b"{bad\n",
+        joined(LINES[:6]) + b"{bad\n" + joined(LINES[6:]),
+    ]
     folders = [tmp_path / name for name in ("monday", "tuesday", "wednesday")]
     for folder, data in zip(folders, steps, strict=True):
         write(folder, PATH, data)
@@ -326,7 +342,10 @@ def test_two_files_of_one_name_have_a_report_each(db, tmp_path):
     two = write(tmp_path, "b/upload-2", joined(conversation(TWO, 4)))
     run(Source(str(one), "session.jsonl"), Source(str(two), "session.jsonl"))
     reports = import_reports.list_files("job")
-    assert [(each["path"], each["counts"]["inserted"]) for each in reports] == [("session.jsonl", 10), ("session.jsonl (2)", 4)]
+    assert [(each["path"], each["counts"]["inserted"]) for each in reports] == [
+        ("session.jsonl", 10),
+        ("session.jsonl (2)", 4),
+    ]
     assert sorted(given_back(db).values()) == sorted([joined(LINES), joined(conversation(TWO, 4))])
 
 
@@ -378,7 +397,11 @@ def test_an_import_goes_on_behind_its_last_batch(db, tmp_path):
 
 def test_stopping_anywhere_ends_with_the_same_archive(archive_db, tmp_path):
     corpus(tmp_path, 1200, seed=3)
-    write(tmp_path, "projects/-long/1.jsonl", LINES[0] + b"\n" + b"x" * 5000 + b"\n" + LINES[1] + LINES[2] * 5 + b"\n")
+    write(
+        tmp_path,
+        "projects/-long/1.jsonl",
+        LINES[0] + b"\n" + b"x" * 5000 + b"\n" + LINES[1] + LINES[2] * 5 + b"\n",
+    )
     options = {"batch_docs": 37, "max_record": 4000}
     whole = run(tmp_path, job="whole", **options)
     expected = picture(archive_db)
@@ -431,7 +454,13 @@ def test_files_that_come_and_go_while_the_import_is_away(db, tmp_path):
     for name in ("a", "c", "e"):
         write(tmp_path, f"projects/-x/{name}.jsonl", joined(conversation(name, 2)))
     run(tmp_path, token=2, batch_docs=3)
-    assert {each["_id"]: each["messageCount"] for each in db.sessions.find()} == {"a": 2, "b": 6, "c": 2, "d": 6, "e": 2}
+    assert {each["_id"]: each["messageCount"] for each in db.sessions.find()} == {
+        "a": 2,
+        "b": 6,
+        "c": 2,
+        "d": 6,
+        "e": 2,
+    }
 
 
 def test_a_file_that_vanishes_is_refused_by_name(db, tmp_path):
@@ -439,7 +468,13 @@ def test_a_file_that_vanishes_is_refused_by_name(db, tmp_path):
         write(tmp_path, f"projects/-x/{name}.jsonl", joined(conversation(name, 6)))
     from imports.pipeline import ImportOptions, import_batches
 
-    steps = import_batches([Source(str(tmp_path))], job_id="job", token=1, options=ImportOptions(batch_docs=2), log=lambda level, text: None)
+    steps = import_batches(
+        [Source(str(tmp_path))],
+        job_id="job",
+        token=1,
+        options=ImportOptions(batch_docs=2),
+        log=lambda level, text: None,
+    )
     next(steps)
     (tmp_path / "projects/-x/b.jsonl").unlink()
     last = list(steps)[-1]
@@ -475,7 +510,14 @@ def at_once(*jobs):
         return [future.result() for future in [pool.submit(job) for job in jobs]]
 
 
-@pytest.mark.parametrize("data", [joined(conversation(ONE, 60)), joined(conversation(ONE, 30)) + b"{bad\n\n" + joined(conversation(ONE, 30, 30)) + b'{"cut'], ids=["good", "bad lines"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        joined(conversation(ONE, 60)),
+        joined(conversation(ONE, 30)) + b"{bad\n\n" + joined(conversation(ONE, 30, 30)) + b'{"cut',
+    ],
+    ids=["good", "bad lines"],
+)
 def test_the_same_file_twice_at_once_is_one_file(db, tmp_path, data):
     place = write(tmp_path, PATH, data)
     results = at_once(*(lambda job=job: run(place, job=job, batch_docs=7) for job in ("one", "two", "three")))
@@ -524,7 +566,10 @@ def test_ten_overlapping_imports_at_once_store_the_union(db, tmp_path):
 def test_a_conversation_in_several_folders_counts_in_its_first_project(db, tmp_path):
     lines = [dump(user(ONE, n, cwd=cwd)) for n, cwd in enumerate((CWD, "/srv/other", CWD, "/srv/third"))]
     run(write(tmp_path, "somewhere/a.jsonl", joined(lines)))
-    run(write(tmp_path, "projects/-srv-other/b.jsonl", joined([dump(user(ONE, 9, cwd="/srv/other"))])), job="two")
+    run(
+        write(tmp_path, "projects/-srv-other/b.jsonl", joined([dump(user(ONE, 9, cwd="/srv/other"))])),
+        job="two",
+    )
     session = db.sessions.find_one()
     project = db.projects.find_one({"_id": session["projectId"]})
     assert (project["path"], project["stats"]["messages"]) == (CWD, 5)
@@ -544,7 +589,10 @@ def test_rejected_records_are_told_by_job(db, tmp_path):
     run(place, job="again")
     for job in ("job", "again"):
         page = rejected.page_rejected(job, limit=2)
-        assert [(each["line"], each["code"], each["bytes"]) for each in page.items] == [(2, "not_json", b"{one"), (4, "not_an_object", b"[2]")]
+        assert [(each["line"], each["code"], each["bytes"]) for each in page.items] == [
+            (2, "not_json", b"{one"),
+            (4, "not_an_object", b"[2]"),
+        ]
         assert [each["line"] for each in rejected.page_rejected(job, cursor=page.next).items] == [5]
         assert rejected.count_by_code(job) == {"not_json": 2, "not_an_object": 1}
     assert page.items[0]["file"] == PATH
