@@ -126,6 +126,7 @@ class BulkWriter:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
+        self.known_projects: set[Project] = set()
 
     def commit(self, batch: Batch) -> BatchResult:
         """Write one batch in one transaction. Raises ``Fenced``, ``FileMoved``, ``Unavailable``,
@@ -136,6 +137,7 @@ class BulkWriter:
         except AlreadyWritten as earlier:
             counts = earlier.counts
         self.checkpoint.saved(batch.position, counts)
+        self.known_projects.update(batch.projects.values())
         return BatchResult(counts, batch.position)
 
     def _write(self, unit: UnitOfWork, batch: Batch) -> dict[str, int]:
@@ -144,11 +146,12 @@ class BulkWriter:
         fresh, copies = resolver.resolve(batch.messages, found)
         by_file = counts_by_file(batch, fresh)
         counts = self._counted(by_file)
+        # First of all: a holder that was taken over must learn of that, and of nothing else.
+        self.checkpoint.save(unit, batch.position, counts)
         _supersede(unit, batch)
         if fresh or copies or batch.rejected:
             self._write_changes(unit, batch, fresh, copies)
         _record_files(unit, batch, self.checkpoint.job_id, by_file)
-        self.checkpoint.save(unit, batch.position, counts)
         return counts
 
     def _write_changes(
@@ -165,7 +168,7 @@ class BulkWriter:
     def _record_sessions(
         self, unit: UnitOfWork, batch: Batch, fresh: list[Message], copies: list[Copy]
     ) -> list[str]:
-        projects.record_projects(unit, batch.projects.values())
+        projects.record_projects(unit, set(batch.projects.values()) - self.known_projects)
         are_all = len(fresh) == len(batch.messages)
         additions = batch.additions if batch.additions and are_all else Additions.of(fresh)
         changes = {session_id: change.anew() for session_id, change in additions.sessions.items()}

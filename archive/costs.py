@@ -131,6 +131,11 @@ def bare_model(model: str) -> str:
     return _DECORATIONS.sub("", model.strip().lower())
 
 
+def warm() -> None:
+    """Load the price table now and not in the middle of the first transaction. Idempotent."""
+    _is_dated("claude-sonnet-4-20250514")
+
+
 def rates_of(model: str, day: date | None) -> Rates | None:
     """The rates of ``model`` on ``day``: the longest override that fits, else the price table's."""
     return _rates_on(model, day if _is_dated(model) else None)

@@ -11,6 +11,7 @@ EXPONENT = -12
 # Decimal128 is a sign, an exponent (biased by 6176) and a whole number of 113 bits (IEEE 754-2008, BID).
 _EXPONENT_BITS = (EXPONENT + 6176) << 113
 _SIGN_BIT = 1 << 127
+_COEFFICIENT = (1 << 113) - 1
 
 
 def to_decimal128(picodollars: int) -> Decimal128:
@@ -25,7 +26,12 @@ def to_decimal128(picodollars: int) -> Decimal128:
 
 def from_decimal128(amount: Decimal128 | None) -> int:
     """Picodollars of a stored amount; 0 for none."""
-    return 0 if amount is None else int(amount.to_decimal().scaleb(-EXPONENT))
+    if amount is None:
+        return 0
+    bits = int.from_bytes(amount.bid, "little")
+    if bits >> 113 == _EXPONENT_BITS >> 113:  # one of ours, and not negative
+        return bits & _COEFFICIENT
+    return int(amount.to_decimal().scaleb(-EXPONENT))
 
 
 def to_decimal(picodollars: int) -> Decimal:

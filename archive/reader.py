@@ -1,6 +1,8 @@
 """Reading messages: counted, scanned in order, by pages, one by one."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from pymongo.errors import CursorNotFound, OperationFailure
@@ -50,24 +52,38 @@ def scan_messages(
 ) -> Iterator[Document]:
     """Every message the filter fits, by session and file, by file, or by time.
 
-    Memory is one batch. Goes on by key where the server loses the cursor, so each message comes once.
-    ``fields`` is a MongoDB projection, which must keep the keys of the order.
+    The next batch is fetched while this one is used: memory is two batches. Goes on by key where the server
+    loses the cursor, so each message comes once. ``fields`` is a MongoDB projection, which must keep the keys
+    of the order.
     """
-    keys = ORDERS[order]
-    query = message_filter.to_query()
-    last: list[Any] | None = None
+    return _read_ahead(_scan(message_filter.to_query(), ORDERS[order], batch_size, fields), batch_size)
+
+
+def _scan(query: Document, keys: Order, batch_size: int, fields: Document | None) -> Iterator[Document]:
+    last: Document | None = None
     while True:
-        wanted = query if last is None else {"$and": [query, after(last, keys)]}
-        cursor = connection.collection(MESSAGES).find(wanted, fields, no_cursor_timeout=False)
+        wanted = query
+        if last is not None:
+            wanted = {"$and": [query, after([last.get(name) for name, _ in keys], keys)]}
+        cursor = connection.collection(MESSAGES).find(wanted, fields)
         try:
             with connection.translated(), cursor.sort(list(keys)).batch_size(batch_size):
                 for message in cursor:
                     yield message
-                    last = [message.get(name) for name, _ in keys]
+                    last = message
             return
         except OperationFailure as error:
             if not (isinstance(error, CursorNotFound) or error.code in CURSOR_LOST):
                 raise
+
+
+def _read_ahead(items: Iterator[Document], size: int) -> Iterator[Document]:
+    """The same items, ``size`` of them fetched by a thread while those before are used."""
+    with ThreadPoolExecutor(1, "read-ahead") as pool:
+        pending = pool.submit(lambda: list(islice(items, size)))
+        while found := pending.result():
+            pending = pool.submit(lambda: list(islice(items, size)))
+            yield from found
 
 
 def page_messages(

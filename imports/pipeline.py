@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archive import checkpoints, import_reports
+from archive import checkpoints, costs, import_reports
 from archive.bulk import (
     EMPTY_COUNTS,
     MAX_BATCH_DOCS,
@@ -84,6 +84,7 @@ def import_batches(
     listings = [list_entries(source.path, source.name) for source in sources]
     if not listings:
         raise BadInput("Nothing was chosen.", code="nothing_to_import", hint="Choose at least one file.")
+    costs.warm()
     checkpoint = patiently(lambda: checkpoints.take(job_id, token))
     try:
         run = _ImportRun(listings, checkpoint, options, log)

@@ -21,9 +21,10 @@ def iso(time: datetime) -> str:
     >>> iso(datetime(2025, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
     '2025-01-02T03:04:05.678Z'
     """
-    if time.utcoffset():
-        time = time.astimezone(UTC)
-    return time.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    text = time.isoformat(timespec="milliseconds")
+    if text.endswith("+00:00"):
+        return text[:-6] + "Z"
+    return iso(time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC))
 
 
 def _hex(value: bytes) -> str:

@@ -260,7 +260,7 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 def reads_as_reference(body: bytes) -> bool:
     """Whether MongoDB drivers would read a part of it as a reference to another document."""
-    return b'"$ref"' in body and b'"$id"' in body
+    return b"$" in body and b'"$ref"' in body and b'"$id"' in body
 
 
 def _parse_line(body: bytes, place: int, *, at_start: bool, is_last: bool) -> Iterator[_Piece]:
