@@ -17,6 +17,7 @@ from archive.errors import OutOfSpace, Unavailable
 Document = dict[str, Any]
 
 OUT_OF_DISK_SPACE = 14031
+INTERRUPTED = 11601
 CLIENT_OPTIONS: dict[str, Any] = {
     "w": "majority",
     "journal": True,
@@ -90,7 +91,10 @@ def collection(name: str) -> Collection[Document]:
 
 
 def is_transient(error: PyMongoError) -> bool:
-    """Whether waiting may help: the server is away, electing, shutting down or restarting."""
+    """Whether waiting may help: the server is away, electing, shutting down or restarting, or somebody ended
+    our driver session (a successor, who will be noticed at the next try)."""
+    if isinstance(error, OperationFailure) and error.code == INTERRUPTED:
+        return True
     return isinstance(error, (ConnectionFailure, WTimeoutError)) or error.has_error_label(
         "TransientTransactionError"
     )
