@@ -41,6 +41,16 @@ COUNTS = (
 BSON_BYTES = 16 * 1024**2
 
 
+def readable() -> Findings:
+    """E011: a value of the wrong kind leaves its setting at the default, which nobody asked for."""
+    for name, kind in settings.CLAUDELENS_UNREADABLE:
+        yield Error(
+            f"{name} is not {kind}.",
+            hint=f"Correct {name} in the environment or the .env file, or leave it out for the default.",
+            id="claudelens.E011",
+        )
+
+
 def data_folder() -> Findings:
     """E001: everything that is kept on this machine lies in the data folder."""
     folder = settings.CLAUDELENS_DATA_DIR
@@ -75,9 +85,7 @@ def secret_key() -> Findings:
         )
     kept = settings.CLAUDELENS_DATA_DIR / "secret_key"
     if kept.exists() and stat.S_IMODE(kept.stat().st_mode) & 0o077:
-        yield checks.Warning(
-            f"Others may read {kept}.", hint=f"Run: chmod 600 {kept}", id="claudelens.W003"
-        )
+        yield checks.Warning(f"Others may read {kept}.", hint=f"Run: chmod 600 {kept}", id="claudelens.W003")
 
 
 def urls() -> Findings:
@@ -185,6 +193,7 @@ def https() -> Findings:
 
 
 CHECKS: tuple[Callable[[], Findings], ...] = (
+    readable,
     data_folder,
     debug,
     secret_key,
@@ -199,24 +208,18 @@ CHECKS: tuple[Callable[[], Findings], ...] = (
 
 
 @register()
-def settings_make_sense(
-    app_configs: Sequence[AppConfig] | None, **_: Any
-) -> list[CheckMessage]:
+def settings_make_sense(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """All checks that need no server."""
     return list(chain.from_iterable(check() for check in CHECKS))
 
 
 @register(Tags.database)
-def mongodb_takes_transactions(
-    app_configs: Sequence[AppConfig] | None, **_: Any
-) -> list[CheckMessage]:
+def mongodb_takes_transactions(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """E012: MongoDB answers. E013: it is a replica set, without which there are no transactions."""
     if not os.environ.get("MONGODB_URL"):
         return []  # the embedded one starts when a command needs it
     try:
-        takes_them = replica_set.is_replica_set(
-            settings.MONGODB_URL, timeout_seconds=SERVER_SECONDS
-        )
+        takes_them = replica_set.is_replica_set(settings.MONGODB_URL, timeout_seconds=SERVER_SECONDS)
     except ArchiveError as error:
         hint = "Start it (manage.py services start), or set MONGODB_URL."
         return [Error(error.message, hint=hint, id="claudelens.E012")]

@@ -69,9 +69,7 @@ def status_of(error: errors.ArchiveError) -> int:
     return next(status for kind, status in STATUS_BY_CLASS if isinstance(error, kind))
 
 
-def problem(
-    status: int, detail: str, *, code: str = "", hint: str = "", **more: Any
-) -> dict[str, Any]:
+def problem(status: int, detail: str, *, code: str = "", hint: str = "", **more: Any) -> dict[str, Any]:
     """The members of an RFC 9457 problem."""
     title = TITLES.get(status, "The request failed")
     members = {"type": "about:blank", "title": title, "status": status, "detail": detail}
@@ -85,11 +83,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     instance = context["request"].path
     if isinstance(error, errors.ArchiveError):
         status = status_of(error)
-        return _response(
-            problem(
-                status, error.message, code=error.code, hint=error.hint, instance=instance
-            )
-        )
+        return _response(problem(status, error.message, code=error.code, hint=error.hint, instance=instance))
     response = drf_exception_handler(error, context)
     if response is None:
         return None
@@ -137,9 +131,7 @@ def _json(status: int, detail: str, request: HttpRequest) -> JsonResponse:
 
 def _response(members: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     kept = {name: value for name, value in (headers or {}).items() if name in KEPT_HEADERS}
-    return Response(
-        members, status=members["status"], headers=kept, content_type=CONTENT_TYPE
-    )
+    return Response(members, status=members["status"], headers=kept, content_type=CONTENT_TYPE)
 
 
 def _detail(error: Exception) -> str:

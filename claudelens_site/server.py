@@ -118,9 +118,7 @@ class BoundedFactory(http_protocol.HTTPFactory):  # type: ignore[misc]
 class Server(DaphneServer):  # type: ignore[misc]
     """daphne with back-pressure: an application's ``send`` waits until the client keeps up."""
 
-    def __init__(
-        self, *args: Any, max_body_bytes: int = DEFAULT_BODY_BYTES, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, max_body_bytes: int = DEFAULT_BODY_BYTES, **kwargs: Any) -> None:
         self.max_body_bytes = max_body_bytes
         self.connections: dict[Any, dict[str, Any]] = {}
         super().__init__(*args, **kwargs)
@@ -189,9 +187,7 @@ def largest_body_bytes() -> int:
     """The largest request body that any address of the site takes, with room for multipart marks."""
     from django.conf import settings
 
-    largest: int = max(
-        settings.CLAUDELENS_UPLOAD_PART_BYTES, settings.CLAUDELENS_MULTIPART_MAX_BYTES
-    )
+    largest: int = max(settings.CLAUDELENS_UPLOAD_PART_BYTES, settings.CLAUDELENS_MULTIPART_MAX_BYTES)
     return largest + 1024**2
 
 
@@ -199,9 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Serve ClaudeLens over HTTP and WebSocket.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on")
-    parser.add_argument(
-        "--behind-proxy", action="store_true", help="believe X-Forwarded-For and -Proto"
-    )
+    parser.add_argument("--behind-proxy", action="store_true", help="believe X-Forwarded-For and -Proto")
     return parser
 
 

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
-import environ
 import structlog
 from csp.constants import NONE, SELF
 from environ import Env
 
 from claudelens_site import dotenv, embedded
+from claudelens_site.environment import ToldEnv
 from claudelens_site.secrets_file import secret_key_in
 
 # Lets classes like ModelAdmin[Artifact] say at run time, too, what they are about.
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = Env()
+env = ToldEnv()
 dotenv.load()
 
 # --- the server -------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ MONGODB_URL = env.str("MONGODB_URL", "") or _servers.mongodb_url
 MONGODB_DATABASE = env.str("MONGODB_DATABASE", "claudelens")
 REDIS_URL = env.str("REDIS_URL", "") or _servers.redis_url
 DATABASES = {
-    "default": environ.Env.db_url_config(
+    "default": Env.db_url_config(
         env.str("DATABASE_URL", f"sqlite:///{CLAUDELENS_DATA_DIR / 'claudelens.sqlite3'}")
     )
 }
@@ -330,3 +330,6 @@ LOGGING: dict[str, Any] = {
         "pymongo": {"level": "WARNING"},
     },
 }
+
+# Values that could not be read, for the system check that names them.
+CLAUDELENS_UNREADABLE = env.unreadable

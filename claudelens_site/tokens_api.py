@@ -63,9 +63,7 @@ class TokenListView(ListCreateAPIView[AuthToken]):
         asked.is_valid(raise_exception=True)
         lifetime = timedelta(days=asked.validated_data["days"])
         made, text = AuthToken.objects.create(user=request.user, expiry=lifetime)
-        return Response(
-            {**TokenSerializer(made).data, "token": text}, status=status.HTTP_201_CREATED
-        )
+        return Response({**TokenSerializer(made).data, "token": text}, status=status.HTTP_201_CREATED)
 
 
 class TokenView(DestroyAPIView[AuthToken]):

@@ -16,9 +16,7 @@ from claudelens_site import health, problems, tokens_api
 APPS = (browse.urls, imports.urls, exports.urls, maintenance.urls, jobs.urls)
 
 # People are sent to the sign-in page; scripts that ask for the schema get a 401.
-api_docs = staff_member_required(
-    SpectacularSwaggerSplitView.as_view(url_name="schema"), login_url="login"
-)
+api_docs = staff_member_required(SpectacularSwaggerSplitView.as_view(url_name="schema"), login_url="login")
 
 api_urlpatterns = [
     *tokens_api.urlpatterns,

@@ -11,6 +11,7 @@ from django.core.checks import run_checks
 
 from claudelens_site import checks
 from claudelens_site.embedded import free_port
+from claudelens_site.environment import ToldEnv
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +63,25 @@ def test_a_key_that_others_may_read_is_warned_of(settings, tmp_path):
     (tmp_path / "secret_key").touch(mode=0o644)
     (tmp_path / "secret_key").chmod(0o644)
     assert ids() == {"claudelens.W003"}
+
+
+def test_values_of_the_wrong_kind_are_told_and_leave_the_default(settings, monkeypatch):
+    monkeypatch.setenv("PORT", "abc")
+    monkeypatch.setenv("DEBUG", "perhaps")
+    env = ToldEnv()
+    assert (env.int("PORT", 8000), env.bool("DEBUG", False)) == (8000, False)
+    settings.CLAUDELENS_UNREADABLE = env.unreadable
+    found = list(checks.readable())
+    assert [one.id for one in found] == ["claudelens.E011"] * 2
+    assert "PORT is not a whole number" in found[0].msg
+
+
+@pytest.mark.parametrize(("text", "value"), [("True", True), ("off", False), ("", False), ("1", True)])
+def test_yes_and_no_are_read(monkeypatch, text, value):
+    monkeypatch.setenv("DEBUG", text)
+    env = ToldEnv()
+    assert env.bool("DEBUG", False) is value
+    assert not env.unreadable
 
 
 def test_every_finding_has_a_hint(settings):

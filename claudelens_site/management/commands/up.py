@@ -25,9 +25,7 @@ class Command(BaseCommand):
         """Where to listen, and whether to begin with the samples."""
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on.")
         parser.add_argument("--port", type=int, help="Port. Default: PORT, else 8000 or the next free.")
-        parser.add_argument(
-            "--no-samples", action="store_true", help="Begin with an empty archive."
-        )
+        parser.add_argument("--no-samples", action="store_true", help="Begin with an empty archive.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start, watch, stop."""
@@ -37,9 +35,7 @@ class Command(BaseCommand):
             servers = preparation.start_servers()
         except embedded.ServerStartError as error:
             raise CommandError(f"{error}\n{error.hint}") from error
-        supervisor = Supervisor(
-            site_children(options["host"], port, settings.CLAUDELENS_DATA_DIR), self.say
-        )
+        supervisor = Supervisor(site_children(options["host"], port, settings.CLAUDELENS_DATA_DIR), self.say)
         supervisor.listen_to_signals()
         try:
             self.first_steps(with_samples=not options["no_samples"])

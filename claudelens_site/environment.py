@@ -1,0 +1,35 @@
+"""The environment's values, read so that a bad one is told instead of thrown.
+
+A value that cannot be read leaves its setting at the default, and ``claudelens.E011`` names it: no
+command, server or worker starts with it.
+"""
+
+from typing import Any
+
+from environ import Env
+
+
+class ToldEnv(Env):
+    """``Env`` that collects what it could not read in ``unreadable``, as (variable, what it must be)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unreadable: list[tuple[str, str]] = []
+
+    def int(self, var: str, default: Any = Env.NOTSET) -> Any:
+        """A whole number."""
+        try:
+            return super().int(var, default)
+        except ValueError:
+            self.unreadable.append((var, "a whole number"))
+            return default
+
+    def bool(self, var: str, default: Any = Env.NOTSET) -> Any:
+        """A yes or no."""
+        if self.str(var, "").lower() in ("", *self.BOOLEAN_TRUE_STRINGS, *NO):
+            return super().bool(var, default)
+        self.unreadable.append((var, "true or false"))
+        return default
+
+
+NO = ("false", "off", "no", "n", "0")
