@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from archive.errors import BadInput
 from jobs import idempotency, runner
 from jobs.models import Job, JobState, find_job, jobs_before
 from jobs.serializers import JobLogSerializer, JobSerializer, SnapshotSerializer
@@ -35,21 +36,34 @@ STATE_PARAMETER = OpenApiParameter(
 )
 
 
-class JobPagination(CursorPagination):
+class KeyPagination(CursorPagination):
+    """Pages by key, whose bad cursors are refused as everywhere else in the API."""
+
+    page_size_query_param = "limit"
+
+    def decode_cursor(self, request: Request) -> Any:
+        """The cursor that the request names, or None. Raises ``BadInput``."""
+        try:
+            return super().decode_cursor(request)
+        except NotFound as error:
+            raise BadInput(
+                "The page cursor is not valid.", code="bad_cursor", hint="Start again from the first page."
+            ) from error
+
+
+class JobPagination(KeyPagination):
     """Newest first, stable while jobs are added: ``next``, ``previous``, ``results``."""
 
     ordering = ("-created_at", "-id")
     page_size = 50
-    page_size_query_param = "limit"
     max_page_size = 200
 
 
-class JobLogPagination(CursorPagination):
+class JobLogPagination(KeyPagination):
     """A log is read from its beginning."""
 
     ordering = "id"
     page_size = 200
-    page_size_query_param = "limit"
     max_page_size = 1000
 
 
