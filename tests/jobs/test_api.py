@@ -34,12 +34,12 @@ def test_a_list_holds_own_jobs_and_for_a_superuser_all(api, people, make_job):
     assert ids(api("root").get(JOBS)) == {str(mine.pk), str(other.pk)}
 
 
-@pytest.mark.parametrize("address", [DRILLS, JOBS])
 def test_a_cursor_that_is_none_is_refused(api):
     answer = api("alice").get(f"{DRILLS}?cursor=nonsense")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
 
 
+@pytest.mark.parametrize("address", [DRILLS, JOBS])
 def test_a_list_is_read_page_by_page(api, people, make_job, address):
     made = [str(make_job(owner=people.alice).pk) for _ in range(5)]
     client, seen, following = api("alice"), [], f"{address}?limit=2"
