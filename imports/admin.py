@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from imports import services
 from imports.models import ImportJob, Upload
-from jobs.admin import JobAdmin
+from jobs.admin import JobAdmin, ReadOnlyForStaff
 from jobs.wording import human_bytes
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ImportJobAdmin(JobAdmin):
 
 
 @admin.register(Upload)
-class UploadAdmin(ModelAdmin):
+class UploadAdmin(ReadOnlyForStaff, ModelAdmin):
     """Uploads, read-only: staff see their own, a superuser all."""
 
     list_display = ("name", "owner", "state", "received", "content", "created_at", "expires_at")
@@ -85,23 +85,3 @@ class UploadAdmin(ModelAdmin):
             return "–"
         address = reverse("admin:imports_importjob_change", args=[upload.job.pk])
         return format_html('<a href="{}">{}</a>', address, upload.job.title)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Every staff member has uploads of their own."""
-        return bool(request.user.is_active and request.user.is_staff)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Staff, their own; get_queryset hides the rest."""
-        return self.has_module_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Uploads come by the upload page and the API."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nothing about them is edited."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """They expire by themselves."""
-        return False

@@ -22,7 +22,31 @@ else:
 LOG_SHOWN = 500
 
 
-class JobAdmin(ModelAdmin):
+class ReadOnlyForStaff:
+    """Rows that every staff member may look at, as far as ``get_queryset`` shows them, and nobody edits."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Every staff member has rows of their own."""
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Staff; the queryset hides what is not theirs."""
+        return self.has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """They are made by services."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What happened is not edited."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What happened is not deleted; files expire by themselves."""
+        return False
+
+
+class JobAdmin(ReadOnlyForStaff, ModelAdmin):
     """Staff see their own jobs, a superuser every job."""
 
     list_display = (
@@ -47,26 +71,6 @@ class JobAdmin(ModelAdmin):
         jobs: Any = super().get_queryset(request)
         visible: QuerySet[Any] = jobs.visible_to(request.user)
         return visible
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Every staff member has jobs of their own."""
-        return bool(request.user.is_active and request.user.is_staff)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Staff, their own; get_queryset hides the rest."""
-        return self.has_module_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Jobs are made by their services."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What happened is not edited."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What happened is not deleted."""
-        return False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """The job, why it failed if it did, what was asked for, and its log."""
