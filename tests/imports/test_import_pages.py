@@ -55,7 +55,7 @@ def test_a_page_of_an_import_tells_counts_and_files(alice):
 
 
 def test_rejected_records_are_grouped_and_escaped(alice):
-    job = imported(alice, transcript(4) + b'<script>alert(1)</script>\n\x1b[31mbroken\n')
+    job = imported(alice, transcript(4) + b"<script>alert(1)</script>\n\x1b[31mbroken\n")
     page = text(alice.client.get(f"/imports/{job.pk}/"))
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page

@@ -11,7 +11,7 @@ from django.utils import timezone
 from imports import parts, uploads
 from imports.models import Upload, UploadState
 from tests.imports.conftest import logged_in
-from tests.imports.tus_client import PART, V, Tus, metadata
+from tests.imports.tus_client import PART, Tus, V, metadata
 
 LINE = b'{"type":"user","uuid":"u1"}\n'
 
