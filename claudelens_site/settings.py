@@ -100,7 +100,6 @@ INSTALLED_APPS = [
     "knox",
     "channels",
     "django_celery_beat",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
