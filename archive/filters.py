@@ -84,9 +84,14 @@ def object_id(text: str) -> ObjectId:
 
 
 def _texts(name: str, values: Any) -> tuple[str, ...]:
-    if not isinstance(values, (list, tuple)) or not all(isinstance(each, str) for each in values):
+    if not isinstance(values, (list, tuple)) or not all(map(_is_text, values)):
         raise BadInput(f"{name} must be a list of texts.", hint=f'For example {{"{name}": ["…"]}}.')
     return tuple(values)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a text that can be stored at all: halves of characters cannot."""
+    return isinstance(value, str) and value == value.encode("utf-8", "replace").decode()
 
 
 def _time(name: str, value: Any) -> datetime | None:
@@ -94,8 +99,8 @@ def _time(name: str, value: Any) -> datetime | None:
         return None
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except (ValueError, TypeError) as error:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError) as error:
         raise BadInput(
             f"{name} is no time: {value!r}.", hint="Write it like 2026-01-31 or 2026-01-31T12:00Z."
         ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -16,8 +16,9 @@ from archive.connection import Document
 from archive.errors import BadInput
 
 Order = Sequence[tuple[str, int]]
-MAX_CURSOR_CHARS = 4096
-SCALARS = (str, int, float, bytes, datetime, bson.ObjectId, bson.Decimal128, type(None))
+# A title of 200 characters and a session id of 1,000, each of four bytes, and then a third more.
+MAX_CURSOR_CHARS = 8192
+SCALARS = (str, int, bson.Int64, float, bytes, datetime, bson.ObjectId, bson.Decimal128, type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Page:
 def find_page(
     source: Collection[Document], query: Document, order: Order, *, cursor: str | None, limit: int
 ) -> Page:
-    """One page of what ``query`` fits, by ``order``, whose last key must be unique.
+    """One page of what ``query`` fits, by ``order``, whose last key must be unique and never missing.
 
     Raises ``BadInput`` for a cursor that is none. Reads ``limit`` + 1 documents by index.
     """
@@ -100,7 +101,8 @@ def _decoded(cursor: str, order: Order) -> tuple[bool, list[Any]]:
     if (
         not isinstance(key, list)
         or len(key) != len(order)
-        or not all(isinstance(each, SCALARS) for each in key)
+        or key[-1] is None
+        or not all(type(each) in SCALARS for each in key)
     ):
         raise refusal
     return backwards, key

@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.errors import CursorNotFound, OperationFailure
 
 from archive import connection
-from archive.collections import MESSAGES
+from archive.collections import MESSAGES, SESSIONS
 from archive.connection import Document
 from archive.errors import BadInput, NotFound
 from archive.filters import MessageFilter
@@ -36,11 +36,13 @@ CURSOR_LOST = (175, 246)
 
 
 def count_messages(message_filter: MessageFilter) -> int:
-    """How many messages the filter fits."""
+    """How many messages the filter fits. All of them are counted by the sums of their sessions."""
     query = message_filter.to_query()
     with connection.translated():
-        messages = connection.collection(MESSAGES)
-        return messages.count_documents(query) if query else messages.estimated_document_count()
+        if query:
+            return connection.collection(MESSAGES).count_documents(query)
+        sums = [{"$group": {"_id": None, "messages": {"$sum": "$messageCount"}}}]
+        return sum(each["messages"] for each in connection.collection(SESSIONS).aggregate(sums))
 
 
 def scan_messages(

@@ -10,7 +10,7 @@ from typing import Any
 from bson.decimal128 import Decimal128
 
 from archive import connection
-from archive.collections import CALLS, FILES, MESSAGES, PROJECTS, SESSIONS
+from archive.collections import FILES, PROJECTS, SESSIONS
 from archive.connection import Document
 from archive.errors import BadInput, NotFound
 from archive.filters import MessageFilter, object_id
@@ -43,7 +43,7 @@ class SessionFilter:
         if self.model:
             query["models"] = {"$eq": self.model}
         if self.text:
-            query["title"] = {"$regex": re.escape(self.text[:200]), "$options": "i"}
+            query["title"] = {"$regex": _pattern(self.text[:200]), "$options": "i"}
         if self.since:
             query["endedAt"] = {"$gte": self.since}
         if self.until:
@@ -56,6 +56,11 @@ class SessionFilter:
         if name not in SORTS:
             raise BadInput(f"Sessions cannot be sorted by {name!r}.", hint=f"Known are: {', '.join(SORTS)}.")
         return ((name, way), ("sessionId", way))
+
+
+def _pattern(text: str) -> str:
+    """The regular expression of the text itself, as it is stored: halves of characters are question marks."""
+    return re.escape(text.encode("utf-8", "replace").decode()).replace("\0", r"\x00")
 
 
 def page_sessions(session_filter: SessionFilter, *, cursor: str | None = None, limit: int = 50) -> Page:
@@ -95,7 +100,7 @@ def find_sessions(message_filter: MessageFilter) -> Iterator[Document]:
 
 def count_sessions() -> int:
     with connection.translated():
-        return connection.collection(SESSIONS).estimated_document_count()
+        return connection.collection(SESSIONS).count_documents({})
 
 
 def list_projects(limit: int = 1000) -> list[Document]:
@@ -123,12 +128,17 @@ def distinct_values(name: str) -> list[str]:
 
 
 def totals() -> dict[str, Any]:
-    """The size of the archive: sessions, messages, projects, files and their bytes, cost, unpriced calls."""
+    """The size of the archive: sessions, messages, projects, files and their bytes, calls and their cost.
+
+    Exact, from the sessions' own sums: a server that was killed may estimate its collections wrongly.
+    """
     sums = {
         "_id": None,
         "totalCost": {"$sum": "$totalCost"},
         "unpricedCalls": {"$sum": "$unpricedCalls"},
         "sessions": {"$sum": 1},
+        "messages": {"$sum": "$messageCount"},
+        "calls": {"$sum": "$callCount"},
     }
     with connection.translated():
         found = list(connection.collection(SESSIONS).aggregate([{"$group": sums}]))
@@ -136,12 +146,12 @@ def totals() -> dict[str, Any]:
             connection.collection(FILES).aggregate([{"$group": {"_id": None, "bytes": {"$sum": "$size"}}}])
         )
         counts = {
-            "messages": connection.collection(MESSAGES).estimated_document_count(),
-            "projects": connection.collection(PROJECTS).estimated_document_count(),
-            "files": connection.collection(FILES).estimated_document_count(),
-            "calls": connection.collection(CALLS).estimated_document_count(),
+            "projects": connection.collection(PROJECTS).count_documents({}),
+            "files": connection.collection(FILES).count_documents({"size": {"$gt": 0}}),
         }
-    nothing: Document = {"totalCost": Decimal(0), "unpricedCalls": 0, "sessions": 0}
+    nothing: Document = {
+        "totalCost": Decimal(0), "unpricedCalls": 0, "sessions": 0, "messages": 0, "calls": 0,
+    }  # fmt: skip
     known = _plain(found[0]) if found else nothing
     known.pop("_id", None)
     if not known["totalCost"]:

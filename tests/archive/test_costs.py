@@ -76,12 +76,7 @@ def test_above_the_threshold_the_whole_request_costs_more():
     assert costs.price("claude-sonnet-4-5-20250929", below, NOW) == Decimal("0.5175")
     assert (
         costs.price("claude-sonnet-4-5-20250929", above, NOW)
-        == (
-            Decimal(6) * 100_001
-            + Decimal("0.6") * 50_000
-            + Decimal("7.5") * 50_000
-            + Decimal("22.5") * 1000
-        )
+        == (Decimal(6) * 100_001 + Decimal("0.6") * 50_000 + Decimal("7.5") * 50_000 + Decimal("22.5") * 1000)
         / 10**6
     )
 

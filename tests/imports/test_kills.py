@@ -21,7 +21,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from archive import connection, replica_set
+from archive import connection, reader, replica_set, sessions
 from archive.indexes import ensure_indexes
 from archive.unit_of_work import end_session
 from claudelens_site import binaries, embedded
@@ -33,8 +33,11 @@ from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 MESSAGES = 20_000
+FEWER = 6_000
 OPTIONS = {"batch_docs": 200, "max_record": 100_000}
 JOB = "killed"
+
+pytestmark = pytest.mark.xdist_group("kills")  # they share what an undisturbed import gives
 
 
 @dataclass
@@ -47,7 +50,9 @@ class Archive:
 
     def __post_init__(self) -> None:
         assert self.name.startswith("test_")
-        self.client = MongoClient(self.url, serverSelectionTimeoutMS=500, connectTimeoutMS=500, socketTimeoutMS=2000)
+        self.client = MongoClient(
+            self.url, serverSelectionTimeoutMS=500, connectTimeoutMS=500, socketTimeoutMS=2000
+        )
 
     @contextmanager
     def used(self) -> Iterator[Any]:
@@ -100,7 +105,9 @@ class Child:
             "options": OPTIONS | {"own_process": self.own_process},
         }
         command = [sys.executable, "-m", "tests.imports.import_child", json.dumps(given)]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
     def is_running(self) -> bool:
         return self.process.poll() is None
@@ -128,7 +135,7 @@ def undisturbed(archive: Archive, folder: Path) -> tuple[dict[str, int], dict[st
         result = run(folder, job=JOB, **OPTIONS)
         check(db)
         found = picture(db)
-    assert result.counts["seen"] > MESSAGES
+    assert result.counts["seen"] > FEWER
     return result.counts, found
 
 
@@ -139,12 +146,29 @@ def expected(servers, folder):
     archive.drop()
 
 
+@pytest.fixture(scope="module")
+def small_folder(tmp_path_factory) -> Path:
+    made = tmp_path_factory.mktemp("small")
+    corpus(made, FEWER, seed=12)
+    return made
+
+
+@pytest.fixture(scope="module")
+def small_expected(servers, small_folder):
+    archive = Archive(servers.mongodb_url, f"{test_run.DATABASE}_undisturbed_small")
+    yield undisturbed(archive, small_folder)
+    archive.drop()
+
+
 def expect_equal(archive: Archive, expected: tuple[dict[str, int], dict[str, Any]]) -> None:
     counts, undisturbed_picture = expected
     with archive.used() as db:
         assert db.checkpoints.find_one({"_id": JOB})["counts"] == counts
         assert difference(undisturbed_picture, picture(db)) == ""
         check(db)
+        stored = db.messages_current.count_documents({})
+        assert reader.count_messages(reader.MessageFilter()) == stored
+        assert sessions.totals()["messages"] == stored
 
 
 def kill_at(child: Child, archive: Archive, batches: int, delay: float) -> bool:
@@ -186,34 +210,49 @@ def test_an_import_whose_process_is_killed_a_hundred_times(servers, folder, expe
         workers_killed(servers, folder, expected, kills=25, seed=100 + seed)
 
 
-def test_no_reader_outlives_its_import(servers, folder):
+def test_no_reader_outlives_its_import(servers, small_folder):
     archive = Archive(servers.mongodb_url, f"{test_run.DATABASE}_readers")
     archive.prepare()
-    child = Child(archive, folder, 1, own_process=0)
+    child = Child(archive, small_folder, 1, own_process=0)
     until(lambda: archive.batch() >= 2, 60)
     readers = children_of(child.process.pid)
     assert readers
     child.process.kill()
     child.process.wait()
-    until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() and b"reader_process" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in readers), 10)
+    until(
+        lambda: (
+            not any(
+                Path(f"/proc/{pid}/cmdline").exists()
+                and b"reader_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+                for pid in readers
+            )
+        ),
+        10,
+    )
     archive.drop()
 
 
 def children_of(pid: int) -> list[int]:
-    return [int(each) for task in Path(f"/proc/{pid}/task").iterdir() for each in (task / "children").read_text().split()]
+    return [
+        int(each)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for each in (task / "children").read_text().split()
+    ]
 
 
 # ------------------------------------------------------------------ taken over
 
 
-def test_a_holder_that_wakes_up_after_its_job_was_taken_over_writes_nothing(servers, folder, expected):
+def test_a_holder_that_wakes_up_after_its_job_was_taken_over_writes_nothing(
+    servers, small_folder, small_expected
+):
     archive = Archive(servers.mongodb_url, f"{test_run.DATABASE}_fenced")
     archive.prepare()
-    old = Child(archive, folder, 1)
+    old = Child(archive, small_folder, 1)
     until(lambda: archive.batch() >= 3, 60, step=0.002)
     old.send(signal.SIGSTOP)  # perhaps in the middle of a transaction, which holds locks
     started = time.monotonic()
-    assert Child(archive, folder, 2).end() == 0
+    assert Child(archive, small_folder, 2).end() == 0
     assert time.monotonic() - started < 60
     with archive.used() as db:
         before = [db[name].count_documents({}) for name in ("events", "messages_current")]
@@ -221,19 +260,19 @@ def test_a_holder_that_wakes_up_after_its_job_was_taken_over_writes_nothing(serv
     assert old.end() == FENCED
     with archive.used() as db:
         assert [db[name].count_documents({}) for name in ("events", "messages_current")] == before
-    expect_equal(archive, expected)
+    expect_equal(archive, small_expected)
     archive.drop()
 
 
-def test_a_job_that_is_delivered_twice_is_done_once(servers, folder, expected):
+def test_a_job_that_is_delivered_twice_is_done_once(servers, small_folder, small_expected):
     archive = Archive(servers.mongodb_url, f"{test_run.DATABASE}_twice")
     archive.prepare()
-    first = Child(archive, folder, 1)
+    first = Child(archive, small_folder, 1)
     until(lambda: archive.batch() >= 2, 60)
-    second, third = Child(archive, folder, 2), Child(archive, folder, 3)
+    second, third = Child(archive, small_folder, 2), Child(archive, small_folder, 3)
     ends = sorted(child.end() for child in (first, second, third))
     assert ends == [0, FENCED, FENCED]
-    expect_equal(archive, expected)
+    expect_equal(archive, small_expected)
     archive.drop()
 
 
@@ -259,7 +298,9 @@ class OwnMongod:
 
     def _answers(self) -> bool:
         try:
-            with MongoClient(f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=300) as client:
+            with MongoClient(
+                f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=300
+            ) as client:
                 return bool(client.admin.command("ping"))
         except PyMongoError:
             return False
@@ -306,16 +347,16 @@ def test_an_import_whose_database_is_killed_twenty_times(own_mongod, folder, exp
     servers_killed(own_mongod, folder, expected, kills=20, seed=2)
 
 
-def test_process_and_database_both_killed(own_mongod, folder, expected):
+def test_process_and_database_both_killed(own_mongod, small_folder, small_expected):
     archive = Archive(own_mongod.url, "test_both_killed")
     archive.prepare()
-    child = Child(archive, folder, 1)
+    child = Child(archive, small_folder, 1)
     until(lambda: archive.batch() >= 4, 60, step=0.002)
     own_mongod.kill()
     os.kill(child.process.pid, signal.SIGKILL)
     child.process.wait()
-    again = Child(archive, folder, 2)
+    again = Child(archive, small_folder, 2)
     own_mongod.start()
     assert again.end() == 0
-    expect_equal(archive, expected)
+    expect_equal(archive, small_expected)
     archive.client.close()
