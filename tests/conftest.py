@@ -34,10 +34,19 @@ def _archive(servers):
 
 
 @pytest.fixture
-def archive_db(_archive):
+def archive_db(_archive, servers):
     """The archive's database, emptied before the test (the indexes stay)."""
-    empty(_archive)
-    return _archive
+    from archive import connection
+
+    connection.configure(servers.mongodb_url, run.DATABASE)
+    database = connection.database()  # a test before may have closed the client
+    empty(database)
+    return database
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings_xdist_suffix():
+    """Each worker's database lies in a folder of its own already, where its child processes look for it."""
 
 
 def empty(database) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from django.test import AsyncClient, Client
 from exports.downloads import AsyncFileBody
 from exports.models import Artifact, ExportJob
 from exports.ranges import ByteRange
+from tests.waiting import awaited
 
 
 @pytest.fixture(params=["page", "api"])
@@ -178,10 +178,10 @@ class TestUnderAsgi:
             assert response.is_async
             return [chunk async for chunk in response.streaming_content]
 
-        chunks = asyncio.run(fetch())
+        chunks = awaited(fetch())
         assert b"".join(chunks) == artifact_of(kept).path.read_bytes()
         assert len(chunks) == 3
-        assert b"".join(asyncio.run(fetch(Range="bytes=8-10"))) == b"0\n0"
+        assert b"".join(awaited(fetch(Range="bytes=8-10"))) == b"0\n0"
 
     def test_a_large_file_takes_little_memory(self, tmp_path: Path) -> None:
         path = tmp_path / "large"
@@ -196,7 +196,7 @@ class TestUnderAsgi:
                 part.close()
 
         tracemalloc.start()
-        assert asyncio.run(read_all()) == path.stat().st_size
+        assert awaited(read_all()) == path.stat().st_size
         assert tracemalloc.get_traced_memory()[1] < 3_000_000
         tracemalloc.stop()
 

@@ -1,6 +1,5 @@
 """The real nginx with our configuration before the real site."""
 
-import asyncio
 import base64
 import getpass
 import json
@@ -18,7 +17,7 @@ import websockets
 from claudelens_site.embedded import free_port
 from tests import live, run
 from tests.live import LiveSite
-from tests.waiting import until
+from tests.waiting import awaited, until
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "claudelens_site/samples"
@@ -145,7 +144,7 @@ def test_a_websocket_passes(front):
         except websockets.InvalidStatus as refused:
             return refused.response.status_code
 
-    assert asyncio.run(close_code()) in {4401, 403}
+    assert awaited(close_code()) in {4401, 403}
 
 
 def test_guessing_passwords_is_slowed_down(front):
