@@ -94,10 +94,9 @@ class Batch:
         for item in items:
             if isinstance(item, Message):
                 self.messages.append(item)
-                self.size += item.size
             else:
                 self.rejected.append(item)
-                self.size += len(item.raw)
+            self.size += item.weight
         self.projects.update(found_projects)
         return self.is_full
 

@@ -82,6 +82,10 @@ class Rejected:
     raw: bytes
     part: int = 0
 
+    @property
+    def weight(self) -> int:
+        return len(self.raw)
+
 
 @dataclass(slots=True)
 class Call:
@@ -122,6 +126,11 @@ class Message:
     title: tuple[str, str] | None = None
     calls: list[Call] = field(default_factory=list)
     encoded: bytes = b""
+
+    @property
+    def weight(self) -> int:
+        """The bytes it takes in a transaction: short numbers in a record grow sixfold as BSON."""
+        return len(self.encoded) or self.size
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:

@@ -31,6 +31,8 @@ from imports.readers.sources import Entry, Listing, close_zips, list_entries
 from imports.reading import Limits, read_pieces
 
 PIECES_A_BATCH = 4
+# With the blank space before it and what else is told of it, a longer one would not fit into a document.
+MAX_RECORD = 15 * 1024 * 1024
 
 Log = Callable[[str, str], None]
 
@@ -49,13 +51,13 @@ class ImportOptions:
     ``batch_docs``: the most records that are written in one transaction; ``own_process``: from how many bytes
     on the files are read by a process of its own."""
 
-    max_record: int = 15 * 1024 * 1024
+    max_record: int = MAX_RECORD
     batch_docs: int = MAX_BATCH_DOCS
     own_process: int = 16 * 1024 * 1024
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.max_record, max(1, self.batch_docs // PIECES_A_BATCH))
+        return Limits(min(self.max_record, MAX_RECORD), max(1, self.batch_docs // PIECES_A_BATCH))
 
 
 @dataclass(frozen=True, slots=True)

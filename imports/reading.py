@@ -73,7 +73,7 @@ def read_pieces(reading: Reading) -> Iterator[Piece]:
             project = reading.context.project
             piece.projects[project.slug] = project
             piece.items.append(made)
-            size += made.size if isinstance(made, Message) else len(made.raw)
+            size += made.weight
             if len(piece.items) >= reading.limits.piece_docs or size >= PIECE_BYTES:
                 yield piece
                 piece, size = _new_piece(reading), 0

@@ -93,10 +93,12 @@ def given_back(db: Any) -> dict[str, bytes]:
 # ------------------------------------------------------------------ the account
 
 
-def check(db: Any) -> None:
-    """Everything that must always hold of the archive."""
+def check(db: Any, *, calls: bool = True) -> None:
+    """Everything that must always hold of the archive. Hostile records have calls that cannot be told apart
+    without the product's own reading of them (``calls`` False)."""
     check_files(db)
-    check_calls(db)
+    if calls:
+        check_calls(db)
     check_sessions(db)
     check_projects(db)
     check_events(db)
