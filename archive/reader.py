@@ -1,8 +1,6 @@
 """Reading messages: counted, scanned in order, by pages, one by one."""
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import Any
 
 from pymongo.errors import CursorNotFound, OperationFailure
@@ -54,14 +52,10 @@ def scan_messages(
 ) -> Iterator[Document]:
     """Every message the filter fits, by session and file, by file, or by time.
 
-    The next batch is fetched while this one is used: memory is two batches. Goes on by key where the server
-    loses the cursor, so each message comes once. ``fields`` is a MongoDB projection, which must keep the keys
-    of the order.
+    Memory is one batch. Goes on by key where the server loses the cursor, so each message comes once.
+    ``fields`` is a MongoDB projection, which must keep the keys of the order.
     """
-    return _read_ahead(_scan(message_filter.to_query(), ORDERS[order], batch_size, fields), batch_size)
-
-
-def _scan(query: Document, keys: Order, batch_size: int, fields: Document | None) -> Iterator[Document]:
+    query, keys = message_filter.to_query(), ORDERS[order]
     last: Document | None = None
     while True:
         wanted = query
@@ -77,15 +71,6 @@ def _scan(query: Document, keys: Order, batch_size: int, fields: Document | None
         except OperationFailure as error:
             if not (isinstance(error, CursorNotFound) or error.code in CURSOR_LOST):
                 raise
-
-
-def _read_ahead(items: Iterator[Document], size: int) -> Iterator[Document]:
-    """The same items, ``size`` of them fetched by a thread while those before are used."""
-    with ThreadPoolExecutor(1, "read-ahead") as pool:
-        pending = pool.submit(lambda: list(islice(items, size)))
-        while found := pending.result():
-            pending = pool.submit(lambda: list(islice(items, size)))
-            yield from found
 
 
 def page_messages(

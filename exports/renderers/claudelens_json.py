@@ -7,20 +7,21 @@ lost: the original ``record``, its exact bytes in ``raw`` where they matter, usa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
 from exports.renderers.base import Document, Material, Renderer, gather
-from exports.renderers.values import encode, exact
+from exports.renderers.values import encode, exact, iso
 
 FORMAT = "claudelens/1"
 
 METADATA = ("cwd", "gitBranch", "version", "uuid", "sessionId")
 KEPT = (
-    "role", "parentUuid", "seq", "fileId", "apiMessageId", "requestId", "isSidechain", "agentId",
-    "source", "usage", "contentHash", "record",
+    "role", "parentUuid", "seq", "apiMessageId", "requestId", "isSidechain", "agentId", "source", "usage",
+    "record",
 )  # fmt: skip
+WRITTEN: tuple[tuple[str, Callable[[Any], str]], ...] = (("fileId", str), ("contentHash", bytes.hex))
 SESSION_METADATA = (
     "source", "cwd", "gitBranch", "models", "promptCount", "inputTokens", "outputTokens",
     "cacheReadTokens", "cacheWriteTokens", "unpricedCalls", "fileIds",
@@ -48,11 +49,12 @@ def conversation_head(session_id: str, session: Document) -> dict[str, Any]:
 
 def conversation_message(message: Document) -> dict[str, Any]:
     """One message: the classic fields first, then what makes it whole."""
+    time = message.get("timestamp")
     form = {
         "id": bytes(message["_id"]).hex(),
         "type": message.get("type"),
         "content": message.get("text"),
-        "timestamp": message.get("timestamp"),
+        "timestamp": None if time is None else iso(time),
         "model": message.get("model"),
         "costUsd": message.get("costUsd"),
         "metadata": {name: message.get(name) for name in METADATA},
@@ -60,6 +62,10 @@ def conversation_message(message: Document) -> dict[str, Any]:
     for name in KEPT:
         if name in message:
             form[name] = message[name]
+    # Said here and not by the encoder's call-backs, which cost a fifth of the time.
+    for name, write in WRITTEN:
+        if name in message:
+            form[name] = write(message[name])
     raw = message.get("raw")
     if raw is not None:
         form["raw"] = exact(raw)
