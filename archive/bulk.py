@@ -17,7 +17,7 @@ from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne, UpdateOne
 
-from archive import calls, connection, events, projects, session_stats
+from archive import calls, connection, events, session_stats
 from archive.checkpoints import AlreadyWritten, Checkpoint, Position
 from archive.collections import FILES, IMPORT_FILES, MESSAGES, REJECTED
 from archive.connection import Document
@@ -167,7 +167,7 @@ class BulkWriter:
     def _record_sessions(
         self, unit: UnitOfWork, batch: Batch, fresh: list[Message], copies: list[Copy]
     ) -> list[str]:
-        projects.record_projects(unit, set(batch.projects.values()) - self.known_projects)
+        session_stats.record_projects(unit, set(batch.projects.values()) - self.known_projects)
         are_all = len(fresh) == len(batch.messages)
         additions = batch.additions if batch.additions and are_all else Additions.of(fresh)
         changes = {session_id: change.anew() for session_id, change in additions.sessions.items()}

@@ -1,16 +1,11 @@
-"""Projects: the folders that conversations were held in."""
+"""Projects: the folders that conversations were held in. Pure."""
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from bson.objectid import ObjectId
-from pymongo import UpdateOne
-
-from archive.collections import PROJECTS
-from archive.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +37,3 @@ def slug_of(path: str) -> str:
 def project_id(slug: str) -> ObjectId:
     """The project's id: a function of its slug, so that every import finds the same one without looking."""
     return ObjectId(hashlib.sha256(slug.encode("utf-8", "replace")).digest()[:12])
-
-
-def record_projects(unit: UnitOfWork, projects: Iterable[Project]) -> None:
-    """Make these projects known inside ``unit``; a path, once learned, replaces the bare slug. Idempotent."""
-    writes: list[UpdateOne] = []
-    for project in projects:
-        writes.append(
-            UpdateOne(
-                {"_id": project.id},
-                {
-                    "$setOnInsert": {
-                        "slug": project.slug,
-                        "path": project.path or project.slug,
-                        "name": project.name,
-                    }
-                },
-                upsert=True,
-            )
-        )
-        if project.path:
-            named = {"path": project.path, "name": project.name}
-            writes.append(UpdateOne({"_id": project.id, "path": project.slug}, {"$set": named}))
-    if writes:
-        unit[PROJECTS].bulk_write(writes, session=unit.session)

@@ -12,6 +12,7 @@ from archive.calls import Totals, as_fields
 from archive.collections import PROJECTS, SESSIONS
 from archive.connection import Document
 from archive.money import from_decimal128, to_decimal128
+from archive.projects import Project
 from archive.records import Message, long
 from archive.unit_of_work import UnitOfWork
 
@@ -166,5 +167,29 @@ def _record_projects(unit: UnitOfWork, projects: dict[ObjectId, Document]) -> No
             for name, value in stats.items()
         }
         writes.append(UpdateOne({"_id": project_id}, {"$inc": sums}))
+    if writes:
+        unit[PROJECTS].bulk_write(writes, session=unit.session)
+
+
+def record_projects(unit: UnitOfWork, projects: Iterable[Project]) -> None:
+    """Make these projects known inside ``unit``; a path, once learned, replaces the bare slug. Idempotent."""
+    writes: list[UpdateOne] = []
+    for project in projects:
+        writes.append(
+            UpdateOne(
+                {"_id": project.id},
+                {
+                    "$setOnInsert": {
+                        "slug": project.slug,
+                        "path": project.path or project.slug,
+                        "name": project.name,
+                    }
+                },
+                upsert=True,
+            )
+        )
+        if project.path:
+            named = {"path": project.path, "name": project.name}
+            writes.append(UpdateOne({"_id": project.id, "path": project.slug}, {"$set": named}))
     if writes:
         unit[PROJECTS].bulk_write(writes, session=unit.session)

@@ -23,7 +23,7 @@ END = None
 
 
 class ReaderProcess:
-    """Starts on first use, serves one reading at a time, ends with ``close``."""
+    """Serves one reading at a time; starts on first use or by ``start``, ends with ``close``."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,14 +51,20 @@ class ReaderProcess:
             raise Unavailable("The process that reads the file has died.", hint="The job tries again.")
         return answer
 
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start the child, if it does not run, without waiting for it."""
         if self._process is None:
             command = [sys.executable, "-m", "imports.reader_process"]
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
-        given, answers = self._process.stdin, self._process.stdout
-        if given is None or answers is None:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+            )
+        return self._process
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        process = self.start()
+        if process.stdin is None or process.stdout is None:
             raise AssertionError("both ends are pipes")
-        return given, answers
+        return process.stdin, process.stdout
 
     def close(self) -> None:
         """End the child, whatever it is doing. Idempotent."""
