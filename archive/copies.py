@@ -19,13 +19,15 @@ from archive.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A message that also stands in another file. ``raw`` is set where its bytes are not the original's."""
+    """A message that also stands in another file. ``raw`` is set where its bytes are not the original's;
+    ``is_plain`` then tells that they are followed by the file's own line end."""
 
     file_id: ObjectId
     seq: int
     message_id: bytes
     session_id: str
     raw: bytes | None
+    is_plain: bool
 
 
 Fresh = list[tuple[Message, bytes]]
@@ -33,10 +35,10 @@ Fresh = list[tuple[Message, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a stored message has its place, and whether it keeps exact bytes of its own."""
+    """Where a stored message has its place, and the CRC-32 of its bytes (None: it keeps them exactly)."""
 
     file_id: ObjectId
-    has_raw: bool
+    crc: int | None
 
 
 class Resolver:
@@ -64,7 +66,7 @@ class Resolver:
                 )
             self.homes.setdefault(key, None)
         # What this batch inserts is taken from here on; every other key has still to be looked up.
-        self.homes = {key: Home(message.file_id, message.has_raw) for message, key in fresh}
+        self.homes = {key: _home_of(message) for message, key in fresh}
         copies: list[Copy] = []
         self._place_all(unclear, fresh, copies)
         return fresh, copies
@@ -104,7 +106,7 @@ class Resolver:
             home = self._home(identity)
             if home is None:
                 fresh.append((message, identity))
-                self.homes[identity] = Home(message.file_id, message.has_raw)
+                self.homes[identity] = _home_of(message)
             else:
                 copies.append(_copy(message, identity, home))
                 self.copied[message.file_id, identity] = True
@@ -151,11 +153,11 @@ class Resolver:
     def _fetch_homes(self, identities: list[bytes]) -> None:
         if not identities:
             return
-        fields = {"fileId": 1, "hasRaw": {"$gt": ["$raw", None]}}
+        fields = {"fileId": 1, "crc32": 1}
         found = {each["_id"]: each for each in self._find(MESSAGES, {"_id": {"$in": identities}}, fields)}
         for identity in identities:
             each = found.get(identity)
-            self.homes[identity] = Home(each["fileId"], each["hasRaw"]) if each else None
+            self.homes[identity] = Home(each["fileId"], each.get("crc32")) if each else None
 
     def _find(self, name: str, query: Document, fields: Document) -> list[Document]:
         return list(self.unit[name].find(query, fields, session=self.unit.session))
@@ -169,9 +171,13 @@ def _families(messages: list[Message]) -> dict[tuple[ObjectId, bytes], list[Mess
 
 
 def _copy(message: Message, identity: bytes, home: Home) -> Copy:
-    # Where only the original has bytes of its own, it was written in others than this copy of it.
-    raw = exact_bytes(message) if message.has_raw or home.has_raw else None
-    return Copy(message.file_id, message.seq, identity, message.session_id, raw)
+    is_alike = not message.has_raw and message.crc == home.crc
+    raw = None if is_alike else exact_bytes(message)
+    return Copy(message.file_id, message.seq, identity, message.session_id, raw, not message.has_raw)
+
+
+def _home_of(message: Message) -> Home:
+    return Home(message.file_id, None if message.has_raw else message.crc)
 
 
 def record_copies(unit: UnitOfWork, copies: list[Copy]) -> None:
@@ -184,7 +190,7 @@ def record_copies(unit: UnitOfWork, copies: list[Copy]) -> None:
                 "fileId": copy.file_id,
                 "seq": long(copy.seq),
                 "messageId": copy.message_id,
-                **({} if copy.raw is None else {"raw": copy.raw}),
+                **({} if copy.raw is None else {"raw": copy.raw, "isPlain": copy.is_plain}),
             }
             for copy in copies
         ],

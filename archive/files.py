@@ -163,12 +163,14 @@ def _distinct(query: Document, value: str) -> list[Document]:
 
 @dataclass(slots=True, order=True)
 class Chunk:
-    """One chunk of a file, in the order of the file; ``raw`` None means: as ``record`` encodes."""
+    """One chunk of a file, in the order of the file; ``raw`` None means: as ``record`` encodes. The file's
+    own line end follows a plain chunk; others hold all of theirs but the newline."""
 
     seq: int
     part: int
     raw: bytes | None = field(compare=False)
     record: Any = field(compare=False, default=None)
+    is_plain: bool = field(compare=False, default=False)
 
     @property
     def body(self) -> bytes:
@@ -208,8 +210,7 @@ def _pieces(source: SourceFile, chunks: Iterator[Chunk]) -> Iterator[bytes]:
         if chunk.seq != last and place_of(chunk.seq) == 0 and last >= 0:
             yield line_end
         yield chunk.body
-        # Exact bytes end in their own "\r", if they have one.
-        line_end = default_end if chunk.raw is None else b"\n"
+        line_end = default_end if chunk.raw is None or chunk.is_plain else b"\n"
         last = chunk.seq
     if source.final_newline and last >= 0:
         yield line_end
@@ -235,7 +236,7 @@ def _rejected_of(file_id: ObjectId) -> Iterator[Chunk]:
 def _copies_of(file_id: ObjectId) -> Iterator[Chunk]:
     """Copies joined with the messages they are copies of, some hundred at a time."""
     waiting: list[Document] = []
-    for each in _in_order(COPIES, {"fileId": file_id}, {"seq": 1, "messageId": 1, "raw": 1}):
+    for each in _in_order(COPIES, {"fileId": file_id}, {"seq": 1, "messageId": 1, "raw": 1, "isPlain": 1}):
         waiting.append(each)
         if len(waiting) >= COPY_LOOKUP:
             yield from _joined(waiting)
@@ -249,7 +250,8 @@ def _joined(copies: list[Document]) -> Iterator[Chunk]:
     records = {each["_id"]: each["record"] for each in found}
     for each in copies:
         raw = each.get("raw")
-        yield Chunk(each["seq"], 0, raw, None if raw is not None else records[each["messageId"]])
+        record = records[each["messageId"]] if raw is None else None
+        yield Chunk(each["seq"], 0, raw, record, each.get("isPlain", False))
 
 
 def _in_order(

@@ -58,7 +58,7 @@ def place_of(seq: int) -> int:
 @dataclass(slots=True)
 class Record:
     """One JSON object of a file: where it stands (``end`` = byte after its chunk), its length, what it says,
-    its exact bytes where they are not what ``value`` encodes to."""
+    its exact bytes where they are not what ``value`` encodes to, and otherwise their CRC-32."""
 
     file_id: ObjectId
     seq: int
@@ -66,6 +66,7 @@ class Record:
     size: int
     value: dict[str, Any]
     raw: bytes | None = None
+    crc: int = 0
 
 
 @dataclass(slots=True)
@@ -109,6 +110,7 @@ class Message:
 
     ``key`` is the identity for repetition 0; ``document`` holds every stored field but ``_id``.
     ``size`` is its length in the file in bytes, ``has_raw`` tells that its exact bytes are stored;
+    ``crc`` tells apart what is the same but for the order of its keys;
     ``title`` is (kind, text) where the line names its session; ``encoded`` is filled by ``encode``.
     """
 
@@ -122,6 +124,7 @@ class Message:
     timestamp: datetime | None
     size: int = 0
     has_raw: bool = False
+    crc: int = 0
     is_prompt: bool = False
     title: tuple[str, str] | None = None
     calls: list[Call] = field(default_factory=list)
@@ -239,7 +242,7 @@ def exact_bytes(message: Message) -> bytes:
 
 def _made_safe(document: dict[str, Any]) -> dict[str, Any]:
     raw = document.get("raw") or raw_bytes(document["record"])
-    safe = {key: bson_safe(value) for key, value in document.items() if key != "raw"}
+    safe = {key: bson_safe(value) for key, value in document.items() if key not in ("raw", "crc32")}
     return {**safe, "raw": raw}
 
 

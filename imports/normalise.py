@@ -98,6 +98,7 @@ def message_of(record: Record, context: Context, import_id: str, now: datetime) 
         timestamp=timestamp,
         size=record.size,
         has_raw=record.raw is not None,
+        crc=record.crc,
         is_prompt=bool(prompt),
         title=_title(claude_code.title_of(value, prompt)),
         calls=_calls(document, value, context, timestamp),
@@ -148,6 +149,8 @@ def _document(record: Record, context: Context, content: bytes, timestamp: datet
         document["model"] = model
     if text := claude_code.plain_text(value):
         document["text"] = text
+    if record.raw is None:
+        document["crc32"] = record.crc
     document.update(stored_record(value, record.raw))
     return document
 

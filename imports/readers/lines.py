@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import orjson
 
@@ -115,6 +116,7 @@ class _LineReader:
         self.file_id = file_id
         self.cursor = cursor
         self.max_record = max_record
+        self.crc = 0
 
     def records(self) -> Iterator[Record | Rejected]:
         yield from self._rest_of_long_line()
@@ -135,7 +137,7 @@ class _LineReader:
             if value is not None:
                 cursor.consume(line, number + (line[-1] == NEWLINE), int(line[-1] != NEWLINE))
                 cursor.records += 1
-                yield Record(file_id, seq_of(number, 0), cursor.offset, len(line), value)
+                yield Record(file_id, seq_of(number, 0), cursor.offset, len(line), value, None, self.crc)
             else:
                 yield from self._odd_line(bytes(blank), line, number)
             blank, number = bytearray(), number + 1
@@ -168,6 +170,7 @@ class _LineReader:
             return None  # the decoder takes deeper nesting than the encoder
         if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
             return None
+        self.crc = crc32(body)
         return value
 
     def _odd_line(self, blank: bytes, line: bytes, number: int) -> Iterator[Record | Rejected]:
@@ -200,7 +203,8 @@ class _LineReader:
             return Rejected(self.file_id, seq, start, cursor.offset, piece.code, piece.reason, hint, raw)
         cursor.records += 1
         plain = raw_bytes(piece.value) if piece.is_plain else None
-        return Record(self.file_id, seq, cursor.offset, len(raw), piece.value, None if plain == raw else raw)
+        kept = None if plain == raw else raw
+        return Record(self.file_id, seq, cursor.offset, len(raw), piece.value, kept, crc32(raw))
 
     def _rejected(self, code: str, reason: str, raw: bytes, seq: int, part: int = 0) -> Rejected:
         """A rejected chunk that stands at, and is not passed by, the cursor."""

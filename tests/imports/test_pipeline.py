@@ -262,6 +262,29 @@ def test_a_copy_of_other_bytes_keeps_its_own(db, tmp_path):
     assert bytes_of(db, session_file("3")) == joined([LINES[0], spaced, LINES[5]])
 
 
+def test_a_copy_whose_keys_stand_in_another_order_comes_back_in_its_own(db, tmp_path):
+    turned = dump(dict(reversed(json.loads(LINES[0]).items())))
+    inner = dump(json.loads(LINES[1]) | {"message": dict(reversed(json.loads(LINES[1])["message"].items()))})
+    run(write(tmp_path, PATH, joined(LINES[:3])))
+    for name, lines in {"2": [turned, inner], "3": [turned, LINES[1], LINES[2]], "4": [LINES[0], turned, LINES[5]]}.items():
+        for end in (b"\n", b"\r\n"):
+            path = session_file(name + str(len(end)))
+            run(write(tmp_path, path, joined(lines, end)), job=path)
+            assert bytes_of(db, path) == joined(lines, end)
+
+
+@pytest.mark.parametrize("first", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("second", [b"\n", b"\r\n"])
+def test_copies_have_the_line_ends_of_their_own_file(db, tmp_path, first, second):
+    other = {b"\n": b"\r\n", b"\r\n": b"\n"}
+    one = LINES[0] + first + LINES[1] + other[first] + LINES[2] + LINES[3] + first + LINES[4]
+    two = LINES[5] + second + LINES[1] + second + LINES[0] + other[second] + LINES[2] + LINES[3] + second + LINES[4] + second
+    run(write(tmp_path, PATH, one))
+    run(write(tmp_path, session_file(TWO), two), job="two")
+    assert given_back(db) == {PATH: one, session_file(TWO): two}
+    assert db.messages_current.count_documents({}) == 6
+
+
 def test_files_may_interleave_conversations(db, tmp_path):
     lines = [line for pair in zip(conversation(ONE, 10), conversation(TWO, 10), strict=True) for line in pair]
     run(write(tmp_path, PATH, joined(lines)), batch_docs=3)
