@@ -105,7 +105,8 @@ SPECS: tuple[CollectionSpec, ...] = (
     CollectionSpec(EVENTS, (("position", "long"), ("kind", "string")), (ascending("position", unique=True),)),
     CollectionSpec(COUNTERS),
     CollectionSpec(CHECKPOINTS, (("token", "long"),)),
-    CollectionSpec(CALLS, (("sessionId", "string"),), (ascending("sessionId"), ascending("timestamp"))),
+    # Found by its id alone until the pages of usage ask for more.
+    CollectionSpec(CALLS, (("sessionId", "string"),)),
 )
 
 BY_NAME = {spec.name: spec for spec in SPECS}
