@@ -140,7 +140,8 @@ class _LineReader:
                 yield Record(file_id, seq_of(number, 0), cursor.offset, len(line), value, None, self.crc)
             else:
                 yield from self._odd_line(bytes(blank), line, number)
-            blank, number = bytearray(), number + 1
+                blank.clear()
+            number += 1
         cursor.rest = cursor.rest or bytes(blank)
 
     def _is_passed(self, line: bytes, blank: bytearray) -> bool:
