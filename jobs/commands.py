@@ -16,9 +16,10 @@ from django.utils.module_loading import import_string
 
 from archive.errors import ArchiveError, BadInput, Unavailable
 from jobs.models import Job
-from jobs.reporters import LineReporter, NullReporter, Reporter, RichReporter
+from jobs.reporters import LineReporter, NullReporter, Reporter
 from jobs.runner import held_back, run_now
 from jobs.states import EXIT_TRY_AGAIN
+from jobs.terminal import RichReporter
 
 EXIT_REFUSED = 2
 EXIT_INTERRUPTED = 130

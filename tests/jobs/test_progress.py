@@ -7,8 +7,9 @@ from django.db import OperationalError
 from jobs import progress as progress_module
 from jobs.claims import claim
 from jobs.progress import Progress
-from jobs.reporters import LineReporter, NullReporter, RichReporter
+from jobs.reporters import LineReporter, NullReporter
 from jobs.runner import running
+from jobs.terminal import RichReporter
 from tests.jobs.drill.models import DrillJob, Step, run_drill
 
 pytestmark = pytest.mark.django_db(transaction=True)
