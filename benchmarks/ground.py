@@ -16,9 +16,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from claudelens_site import embedded
+from claudelens_site.supervisor import CHILD_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
-INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "MALLOC_ARENA_MAX")
+INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 CHILD_SECONDS = 3600
 
 
@@ -63,11 +64,11 @@ class Ground:
         return state.pid if state and state.url == self.servers.mongodb_url else None
 
     def environment(self, database: str, data_dir: Path | None = None) -> dict[str, str]:
-        """What a process of the product gets: nothing of the settings that are around us."""
+        """What ``manage.py up`` gives a process of the product: nothing of the settings around us."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         own = data_dir or self.folder / "site"
         own.mkdir(exist_ok=True)
-        return inherited | {
+        return inherited | CHILD_ENVIRONMENT | {
             "CLAUDELENS_DATA_DIR": str(own),
             "DATABASE_URL": f"sqlite:///{own / 'bench.sqlite3'}",
             "MONGODB_URL": self.servers.mongodb_url,

@@ -21,7 +21,9 @@ QUEUES = "imports,exports,maintenance,default"
 
 CHILD_ENVIRONMENT = {
     "REMAP_SIGTERM": "SIGQUIT",  # Celery: end soon, not when all is done
-    "MALLOC_ARENA_MAX": "2",  # threads share their freed memory: some ten megabytes less for each process
+    # Threads share their freed memory, and large blocks go back at once: some ten megabytes less a process.
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
 }
 
 
