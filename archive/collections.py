@@ -92,7 +92,9 @@ SPECS: tuple[CollectionSpec, ...] = (
         ),
     ),
     CollectionSpec(PROJECTS, (("path", "string"), ("name", "string"))),
-    CollectionSpec(FILES, (("path", "string"),), (ascending("path", unique=True), ascending("size"))),
+    CollectionSpec(
+        FILES, (("path", "string"),), (ascending("path", unique=True), ascending("size", "sha256"))
+    ),
     CollectionSpec(
         REJECTED,
         (("jobId", "string"), ("fileId", "objectId"), ("seq", "long"), ("code", "string")),

@@ -30,6 +30,9 @@ class Copy:
     is_plain: bool
 
 
+# So many repetitions of a record are looked up with those of all others; seldom are there more.
+FIRST = 8
+
 Fresh = list[tuple[Message, bytes]]
 
 
@@ -79,7 +82,7 @@ class Resolver:
         there = self._filled_places([message for family in families for message in family])
         rest = [[each for each in family if (each.file_id, each.seq) not in there] for family in families]
         rest = [family for family in rest if family]
-        self._fetch([(family[0], number) for family in rest for number in range(len(family) + 1)])
+        self._fetch([(family[0], number) for family in rest for number in range(min(len(family), FIRST) + 1)])
         for family in rest:
             self._place(family, fresh, copies)
 
@@ -99,6 +102,7 @@ class Resolver:
         """Give each of the family (one record, several places in one file) the next repetition number that
         this file has not used: a new message where nobody has it, a copy where another file does."""
         number = self._first_unused(family[0])
+        self._fetch([(family[0], number + further) for further in range(len(family) + 1)])
         for message in family:
             while self._uses(message, number):
                 number += 1
@@ -130,8 +134,7 @@ class Resolver:
         home = self._home(identity)
         if home is None or home.file_id == message.file_id:
             return home is not None
-        if (message.file_id, identity) not in self.copied:
-            self._fetch([(message, number)])
+        self._fetch([(message, number)])
         return self.copied[message.file_id, identity]
 
     def _home(self, identity: bytes) -> Home | None:
@@ -143,7 +146,9 @@ class Resolver:
         """Look up homes and copies of these repetitions, all in two queries for each file."""
         by_file: dict[ObjectId, list[bytes]] = defaultdict(list)
         for message, number in wanted:
-            by_file[message.file_id].append(identity_of(message.key, number))
+            identity = identity_of(message.key, number)
+            if (message.file_id, identity) not in self.copied:
+                by_file[message.file_id].append(identity)
         for file_id, identities in by_file.items():
             self._fetch_homes([each for each in identities if each not in self.homes])
             query = {"fileId": file_id, "messageId": {"$in": identities}}

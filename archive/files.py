@@ -81,11 +81,18 @@ def files_at(path: str) -> list[SourceFile]:
         ]
 
 
-def complete_files_of_size(size: int) -> list[SourceFile]:
-    """The whole files of exactly this size: where a copy of one could be recognised."""
+def is_size_known(size: int) -> bool:
+    """Whether a file of exactly this size was ever taken in: then it may be the same."""
     with connection.translated():
-        found = connection.collection(FILES).find({"size": size, "complete": True}).limit(1000)
-        return [from_document(each) for each in found]
+        return connection.collection(FILES).find_one({"size": size}, {"_id": 1}) is not None
+
+
+def whole_file(size: int, sha256: str) -> SourceFile | None:
+    """The file that holds exactly these bytes."""
+    query = {"size": size, "sha256": sha256, "complete": True}
+    with connection.translated():
+        found = connection.collection(FILES).find_one(query, sort=[("path", 1)])
+    return from_document(found) if found else None
 
 
 def create_file(path: str, source: str, taken: set[str]) -> SourceFile | None:

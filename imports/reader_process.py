@@ -55,9 +55,7 @@ class ReaderProcess:
         """Start the child, if it does not run, without waiting for it."""
         if self._process is None:
             command = [sys.executable, "-m", "imports.reader_process"]
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-            )
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
         return self._process
 
     def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:

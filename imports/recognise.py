@@ -6,6 +6,7 @@ from typing import Any
 
 from archive import files
 from archive.files import SourceFile
+from archive.records import FileId
 from imports.readers.sources import Entry
 from imports.reading import hashes_at
 
@@ -37,9 +38,7 @@ def recognise(
     soon = {each.id: each for each in pending}
     while True:
         named = [soon.get(each.id, each) for each in files.files_at(path)]
-        sized = [each for each in soon.values() if each.size == entry.size]
-        sized += files.complete_files_of_size(entry.size)
-        known = _known(entry, named, sized) if named or sized else None
+        known = _known(entry, named, soon)
         if known is not None:
             if known.is_same:
                 files.add_copy(known.file.id, path, job_id)
@@ -48,12 +47,17 @@ def recognise(
             return Recognised(made)
 
 
-def _known(entry: Entry, named: list[SourceFile], sized: list[SourceFile]) -> Recognised | None:
+def _known(entry: Entry, named: list[SourceFile], soon: dict[FileId, SourceFile]) -> Recognised | None:
     """What the file is to those of its name and of its size; None where it is a new one."""
+    sized = [each for each in soon.values() if each.size == entry.size]
+    if not (named or sized or files.is_size_known(entry.size)):
+        return None
     hashes = hashes_at(entry, {each.held_size for each in named} | {entry.size})
-    for each in [*named, *sized]:
-        if _is_same(each, entry.size, hashes):
-            return Recognised(each, each.held_size, is_same=True, is_whole=each.can_skip)
+    same = next((each for each in [*named, *sized] if _is_same(each, entry.size, hashes)), None)
+    if same is None and entry.size in hashes:
+        same = files.whole_file(entry.size, hashes[entry.size].hexdigest())
+    if same is not None:
+        return Recognised(same, same.held_size, is_same=True, is_whole=same.can_skip)
     grown = [each for each in named if _is_beginning(each, hashes)]
     if not grown:
         return None

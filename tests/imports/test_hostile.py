@@ -138,7 +138,7 @@ def test_all_of_them_in_one_file_in_any_batches(db, tmp_path):
     for number, end in enumerate((b"\n", b"\r\n", b"\n\n\r\n")):
         data = joined(lines, end)
         place = write(tmp_path, session_file(str(number)), data)
-        run(place, job=str(number), batch_docs=3)
+        run(place, job=str(number), batch_docs=3, own_process=0 if number == 1 else 1 << 40)
         assert bytes_of(db, session_file(str(number))) == data
 
 
@@ -436,7 +436,8 @@ def test_names_that_lead_out_of_a_zip_stay_inside(db, tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["x.zip"]
 
 
-def test_what_is_whole_of_a_damaged_zip_is_kept(db, tmp_path):
+@pytest.mark.parametrize("own_process", [0, 1 << 40], ids=["in a process of its own", "in this process"])
+def test_what_is_whole_of_a_damaged_zip_is_kept(db, tmp_path, own_process):
     """Three of four are whole; one ends in the middle, and says so."""
     members = {f"{SLUG}/{n}.jsonl": joined(conversation(str(n), 40)) for n in range(4)}
     packed = pack(tmp_path / "x.zip", members)
@@ -444,7 +445,7 @@ def test_what_is_whole_of_a_damaged_zip_is_kept(db, tmp_path):
     second = data.index(b"PK\x03\x04", 10)
     data[second + 200 : second + 240] = bytes(40)
     packed.write_bytes(bytes(data))
-    result = run(packed, batch_docs=8)
+    result = run(packed, batch_docs=8, own_process=own_process)
     assert result.last.refused_files == 1
     assert result.inserted >= 120
     whole = set(given_back(db).values())

@@ -1,6 +1,7 @@
 """Imports on the real database: every record once, every byte back, every number right."""
 
 import json
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -208,6 +209,23 @@ def test_repetitions_in_batches_of_any_size_and_in_a_second_file(db, tmp_path):
 # ------------------------------------------------------------------ several files
 
 
+def test_a_file_of_nothing_but_equal_lines_takes_no_longer_for_that(db, tmp_path):
+    lines = [LINES[0]] * 6000
+    started = time.monotonic()
+    assert run(write(tmp_path, PATH, joined(lines))).inserted == 6000
+    assert run(write(tmp_path, session_file(TWO), joined([LINES[1], *lines])), job="two").inserted == 1
+    assert time.monotonic() - started < 15
+    assert bytes_of(db, session_file(TWO)) == joined([LINES[1], *lines])
+
+
+def test_many_files_of_one_size_take_no_longer_for_that(db, tmp_path):
+    for number in range(500):
+        write(tmp_path, f"projects/-a/{number:03}.jsonl", joined(conversation(f"{number:03}", 1)))
+    started = time.monotonic()
+    assert run(tmp_path).inserted == 500
+    assert time.monotonic() - started < 20
+
+
 def test_a_copy_under_another_name_is_remembered_and_not_read(db, tmp_path):
     run(write(tmp_path, PATH, joined(LINES)))
     copy = run(write(tmp_path, f"backup/projects/{SLUG}/{TWO}.jsonl", joined(LINES)), job="copy")
@@ -266,7 +284,11 @@ def test_a_copy_whose_keys_stand_in_another_order_comes_back_in_its_own(db, tmp_
     turned = dump(dict(reversed(json.loads(LINES[0]).items())))
     inner = dump(json.loads(LINES[1]) | {"message": dict(reversed(json.loads(LINES[1])["message"].items()))})
     run(write(tmp_path, PATH, joined(LINES[:3])))
-    for name, lines in {"2": [turned, inner], "3": [turned, LINES[1], LINES[2]], "4": [LINES[0], turned, LINES[5]]}.items():
+    for name, lines in {
+        "2": [turned, inner],
+        "3": [turned, LINES[1], LINES[2]],
+        "4": [LINES[0], turned, LINES[5]],
+    }.items():
         for end in (b"\n", b"\r\n"):
             path = session_file(name + str(len(end)))
             run(write(tmp_path, path, joined(lines, end)), job=path)
@@ -278,7 +300,19 @@ def test_a_copy_whose_keys_stand_in_another_order_comes_back_in_its_own(db, tmp_
 def test_copies_have_the_line_ends_of_their_own_file(db, tmp_path, first, second):
     other = {b"\n": b"\r\n", b"\r\n": b"\n"}
     one = LINES[0] + first + LINES[1] + other[first] + LINES[2] + LINES[3] + first + LINES[4]
-    two = LINES[5] + second + LINES[1] + second + LINES[0] + other[second] + LINES[2] + LINES[3] + second + LINES[4] + second
+    two = (
+        LINES[5]
+        + second
+        + LINES[1]
+        + second
+        + LINES[0]
+        + other[second]
+        + LINES[2]
+        + LINES[3]
+        + second
+        + LINES[4]
+        + second
+    )
     run(write(tmp_path, PATH, one))
     run(write(tmp_path, session_file(TWO), two), job="two")
     assert given_back(db) == {PATH: one, session_file(TWO): two}
@@ -418,14 +452,15 @@ def test_an_import_goes_on_behind_its_last_batch(db, tmp_path):
     assert bytes_of(db, PATH) == place.read_bytes()
 
 
-def test_stopping_anywhere_ends_with_the_same_archive(archive_db, tmp_path):
+@pytest.mark.parametrize("own_process", [0, 1 << 40], ids=["in a process of its own", "in this process"])
+def test_stopping_anywhere_ends_with_the_same_archive(archive_db, tmp_path, own_process):
     corpus(tmp_path, 1200, seed=3)
     write(
         tmp_path,
         "projects/-long/1.jsonl",
         LINES[0] + b"\n" + b"x" * 5000 + b"\n" + LINES[1] + LINES[2] * 5 + b"\n",
     )
-    options = {"batch_docs": 37, "max_record": 4000}
+    options = {"batch_docs": 37, "max_record": 4000, "own_process": own_process}
     whole = run(tmp_path, job="whole", **options)
     expected = picture(archive_db)
     for name in archive_db.list_collection_names():
