@@ -8,8 +8,8 @@ from typing import Any
 from exports.renderers.base import Document, Material, Renderer, gather
 from exports.renderers.values import encode, exact
 
-OURS = ("_id", "importId", "importedAt")
-"""Facts about this archive, not about the message: another archive would have others."""
+OURS = ("_id", "importId", "importedAt", "crc32")
+"""Facts about this archive, not about the message: another archive would have others, or can do without."""
 
 
 def normal_form(message: Document) -> dict[str, Any]:
