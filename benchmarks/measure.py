@@ -3,10 +3,11 @@
 import os
 import resource
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 KIB_PER_MB = 1000 * 1000 / 1024
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -44,22 +45,60 @@ def cpu_seconds(pid: int | str = "self") -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+class Children:
+    """The most memory that each child of this process ever had, looked at twenty times a second."""
+
+    def __init__(self) -> None:
+        self.peaks: dict[int, float] = {}
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(0.05):
+            for pid in self._pids():
+                try:
+                    self.peaks[pid] = max(self.peaks.get(pid, 0.0), peak_mb(pid))
+                except (OSError, LookupError):
+                    continue  # it has ended in between
+
+    def _pids(self) -> list[int]:
+        tasks = Path("/proc/self/task").iterdir()
+        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
 def measured(run: Callable[[], dict[str, Any]], server_pid: int | None = None) -> dict[str, Any]:
     """What ``run`` tells, with its seconds, processor seconds and memory beside it.
 
     The process is measured as it stands: imports and connections made before count as idle memory, and
-    ``growth_mb`` is what the work itself took at its peak.
+    ``growth_mb`` is what the work itself took at its peak, with all of the children that it started.
     """
     idle = rss_mb()
     forget_peak()
     server_before = cpu_seconds(server_pid) if server_pid else 0.0
     cpu_before, start = time.process_time(), time.perf_counter()
-    facts = run()
+    children_before = os.times()
+    with Children() as children:
+        facts = run()
     seconds = time.perf_counter() - start
-    peak = peak_mb()
+    children_after = os.times()
+    peak = peak_mb() + sum(children.peaks.values())
+    in_children = (
+        children_after.children_user
+        + children_after.children_system
+        - children_before.children_user
+        - children_before.children_system
+    )
     return facts | {
         "seconds": seconds,
-        "cpu_seconds": time.process_time() - cpu_before,
+        "cpu_seconds": time.process_time() - cpu_before + in_children,
         "server_cpu_seconds": cpu_seconds(server_pid) - server_before if server_pid else None,
         "idle_mb": idle,
         "peak_mb": peak,

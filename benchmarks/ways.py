@@ -17,12 +17,14 @@ def become_worker() -> None:
 
     django.setup()
 
-    from archive import connection
+    from archive import connection, costs
     from archive.indexes import ensure_indexes
 
     ensure_indexes()
     connection.client().admin.command("ping")
-    gc.freeze()  # claudelens_site.celery does so in each worker process
+    # Both as claudelens_site.celery does in each worker.
+    costs.warm()
+    gc.freeze()
 
 
 def plain_database() -> Database[dict[str, Any]]:

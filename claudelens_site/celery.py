@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "claudelens_site.settings")
@@ -19,6 +19,14 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
     """Let Django's LOGGING stand: a connected receiver stops Celery from replacing it."""
+
+
+@worker_init.connect
+def load_the_price_table(**_: Any) -> None:
+    """Once, before the children are forked, which then share it."""
+    from archive import costs
+
+    costs.warm()
 
 
 @worker_process_init.connect
