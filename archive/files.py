@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import merge
+from pathlib import PurePosixPath
 from typing import Any
 
 from bson.objectid import ObjectId
@@ -71,14 +72,22 @@ def from_document(document: Document) -> SourceFile:
 
 def files_at(path: str) -> list[SourceFile]:
     """The files held under ``path``: the one of that name and the later ones that were other files."""
-    stem, dot, ending = path.rpartition(".")
-    pattern = (
-        f"^{re.escape(stem)}(~[0-9]+)?{re.escape(dot + ending)}$" if dot else f"^{re.escape(path)}(~[0-9]+)?$"
-    )
+    stem, ending = _split(path)
+    pattern = f"^{re.escape(stem)}(~[0-9]+)?{re.escape(ending)}$"
     with connection.translated():
         return [
             from_document(each) for each in connection.collection(FILES).find({"path": {"$regex": pattern}})
         ]
+
+
+def _split(path: str) -> tuple[str, str]:
+    """A path before and from the dot of its file's ending.
+
+    >>> _split("projects/-a.b/c.jsonl"), _split("projects/-a.b/c")
+    (('projects/-a.b/c', '.jsonl'), ('projects/-a.b/c', ''))
+    """
+    ending = PurePosixPath(path).suffix
+    return path[: len(path) - len(ending)], ending
 
 
 def is_size_known(size: int) -> bool:
@@ -98,11 +107,11 @@ def whole_file(size: int, sha256: str) -> SourceFile | None:
 def create_file(path: str, source: str, taken: set[str]) -> SourceFile | None:
     """A new file under ``path``, or under ``name~2.ext``, ``name~3.ext`` … where other files have taken that
     path. None when somebody else made a file there at the same moment: look again what it is."""
-    stem, dot, ending = path.rpartition(".")
+    stem, ending = _split(path)
     name, number = path, 1
     while name in taken:
         number += 1
-        name = f"{stem}~{number}{dot}{ending}" if dot else f"{path}~{number}"
+        name = f"{stem}~{number}{ending}"
     document = {
         "_id": ObjectId(),
         "path": name,
