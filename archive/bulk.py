@@ -86,7 +86,7 @@ class Batch:
     projects: dict[str, Project] = field(default_factory=dict)
     size: int = 0
     position: Position = field(default_factory=dict)
-    additions: "Additions | None" = None
+    additions: Additions | None = None
     max_docs: int = MAX_BATCH_DOCS
 
     def add(self, items: Iterable[Message | Rejected], found_projects: Mapping[str, Project]) -> bool:

@@ -110,5 +110,3 @@ SPECS: tuple[CollectionSpec, ...] = (
     # Found by its id alone until the pages of usage ask for more.
     CollectionSpec(CALLS, (("sessionId", "string"),)),
 )
-
-BY_NAME = {spec.name: spec for spec in SPECS}

@@ -23,7 +23,7 @@ END = None
 
 
 class ReaderProcess:
-    """Serves one reading at a time; starts on first use or by ``start``, ends with ``close``."""
+    """Serves one reading at a time; starts on first use, ends with ``close``."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -31,7 +31,10 @@ class ReaderProcess:
     def read_pieces(self, reading: Reading) -> Iterator[Piece]:
         """As ``reading.read_pieces``, done by the child. Raises ``Unavailable`` when the child dies."""
         given, answers = self._pipes()
-        _send(given, reading)
+        try:
+            _send(given, reading)
+        except BrokenPipeError as error:
+            raise self._died() from error
         is_done = False
         try:
             while (answer := self._answer(answers)) is not END:
@@ -47,22 +50,22 @@ class ReaderProcess:
     def _answer(self, stream: IO[bytes]) -> Any:
         answer = _receive(stream)
         if answer is _GONE:
-            self.close()
-            raise Unavailable("The process that reads the file has died.", hint="The job tries again.")
+            raise self._died()
         return answer
 
-    def start(self) -> "subprocess.Popen[bytes]":
-        """Start the child, if it does not run, without waiting for it."""
+    def _died(self) -> Unavailable:
+        """What a dead child means; the next reading starts another one."""
+        self.close()
+        return Unavailable("The process that reads the file has died.", hint="The job tries again.")
+
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
         if self._process is None:
             command = [sys.executable, "-m", "imports.reader_process"]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
-        return self._process
-
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        process = self.start()
-        if process.stdin is None or process.stdout is None:
+        given, answers = self._process.stdin, self._process.stdout
+        if given is None or answers is None:
             raise AssertionError("both ends are pipes")
-        return process.stdin, process.stdout
+        return given, answers
 
     def close(self) -> None:
         """End the child, whatever it is doing. Idempotent."""

@@ -40,7 +40,6 @@ OWN_TYPES = frozenset(
         "turn_end",
     ]
 )
-MESSAGE_TYPES = frozenset(["user", "assistant", "system", "progress", "attachment"])
 JOURNAL_TYPES = frozenset(("started", "result"))
 
 
