@@ -12,7 +12,7 @@ from bson.objectid import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from archive import connection
-from archive.collections import COPIES, FILES, MESSAGES, REJECTED, SESSIONS
+from archive.collections import COPIES, FILES, MESSAGES, REJECTED, SESSIONS, VERSIONS
 from archive.connection import Document
 from archive.records import place_of, raw_bytes
 
@@ -29,7 +29,8 @@ class SourceFile:
 
     ``size`` and ``sha256`` tell of the whole file once it is ``complete``. ``held_size`` and ``held_sha256``
     tell of the part up to the end of the last whole record: a longer file that begins with it is the same
-    file grown. ``copies`` are the other places where the very same bytes were seen.
+    file grown. ``layout`` tells how its chunks follow each other: as "lines", or as "spans" of one document.
+    ``copies`` are the other places where the very same bytes were seen.
     """
 
     id: ObjectId
@@ -43,6 +44,7 @@ class SourceFile:
     records: int = 0
     rejected: int = 0
     complete: bool = False
+    layout: str = "lines"
     line_end: str = "\n"
     final_newline: bool = True
     tail: bytes = b""
@@ -62,6 +64,7 @@ _FIELDS = {
     "heldSize": "held_size", "heldSha256": "held_sha256", "complete": "complete", "lines": "lines",
     "records": "records", "rejected": "rejected", "lineEnd": "line_end", "tail": "tail",
     "finalNewline": "final_newline", "parser": "parser", "cursor": "cursor", "context": "context",
+    "layout": "layout",
 }  # fmt: skip
 
 
@@ -104,9 +107,9 @@ def whole_file(size: int, sha256: str) -> SourceFile | None:
     return from_document(found) if found else None
 
 
-def create_file(path: str, source: str, taken: set[str]) -> SourceFile | None:
-    """A new file under ``path``, or under ``name~2.ext``, ``name~3.ext`` … where other files have taken that
-    path. None when somebody else made a file there at the same moment: look again what it is."""
+def create_file(path: str, source: str, taken: set[str], import_id: str) -> SourceFile | None:
+    """A new file of this import under ``path``, or under ``name~2.ext``, ``name~3.ext`` … where other files
+    have taken that path. None when somebody else made a file there at the same moment: look again what it is."""
     stem, ending = _split(path)
     name, number = path, 1
     while name in taken:
@@ -119,6 +122,7 @@ def create_file(path: str, source: str, taken: set[str]) -> SourceFile | None:
         "size": 0,
         "heldSize": 0,
         "createdAt": datetime.now(UTC),
+        "importId": import_id,
     }
     try:
         with connection.translated():
@@ -126,15 +130,6 @@ def create_file(path: str, source: str, taken: set[str]) -> SourceFile | None:
     except DuplicateKeyError:
         return None
     return from_document(document)
-
-
-def add_copy(file_id: ObjectId, path: str, job_id: str) -> None:
-    """Remember that the same bytes were seen at another path as well. Idempotent."""
-    with connection.translated():
-        connection.collection(FILES).update_one(
-            {"_id": file_id, "copies.path": {"$ne": path}, "path": {"$ne": path}},
-            {"$push": {"copies": {"$each": [{"path": path, "jobId": job_id}], "$slice": -1000}}},
-        )
 
 
 def get_file(file_id: ObjectId) -> SourceFile | None:
@@ -194,9 +189,10 @@ class Chunk:
 
 
 def original_line(message: Document) -> bytes:
-    """The exact bytes of one message's record, without the line end."""
+    """The exact bytes of one message's record, without the line end. (An object that holds other records has
+    no bytes of its own: its compact form.)"""
     raw: bytes | None = message.get("raw")
-    return raw_bytes(message["record"]) if raw is None else raw
+    return (raw or b"")[message.get("lead", 0) :] or raw_bytes(message["record"])
 
 
 def file_chunks(file_id: ObjectId) -> Iterator[bytes]:
@@ -208,7 +204,7 @@ def file_chunks(file_id: ObjectId) -> Iterator[bytes]:
     if source is None:
         raise LookupError(f"no file {file_id}")
     buffer = bytearray()
-    for piece in _pieces(source, _chunks_of(file_id)):
+    for piece in put_together(source, _chunks_of(file_id)):
         buffer += piece
         if len(buffer) >= FLUSH_BYTES:
             yield bytes(buffer)
@@ -217,7 +213,12 @@ def file_chunks(file_id: ObjectId) -> Iterator[bytes]:
         yield bytes(buffer)
 
 
-def _pieces(source: SourceFile, chunks: Iterator[Chunk]) -> Iterator[bytes]:
+def put_together(source: SourceFile, chunks: Iterator[Chunk]) -> Iterator[bytes]:
+    """The bytes of a file that is made of these chunks, in many small pieces."""
+    return _lines(source, chunks) if source.layout == "lines" else _spans(source, chunks)
+
+
+def _lines(source: SourceFile, chunks: Iterator[Chunk]) -> Iterator[bytes]:
     """Chunks with the line ends between them; then what stands after the last record."""
     default_end = source.line_end.encode()
     line_end = b""
@@ -233,13 +234,23 @@ def _pieces(source: SourceFile, chunks: Iterator[Chunk]) -> Iterator[bytes]:
     yield source.tail
 
 
+def _spans(source: SourceFile, chunks: Iterator[Chunk]) -> Iterator[bytes]:
+    """Chunks of one document, each with the comma before it; then what closes the document."""
+    for chunk in chunks:
+        if chunk.raw is None or chunk.is_plain:
+            yield b","
+        yield chunk.body
+    yield source.tail
+
+
 def _chunks_of(file_id: ObjectId) -> Iterator[Chunk]:
-    """The chunks of messages, copies and rejected records, merged into the file's order."""
-    return merge(_messages_of(file_id), _copies_of(file_id), _rejected_of(file_id))
+    """The chunks of messages (set aside or not), copies and rejected records, in the file's order."""
+    messages, versions = (_messages_of(name, file_id) for name in (MESSAGES, VERSIONS))
+    return merge(messages, versions, _copies_of(file_id), _rejected_of(file_id))
 
 
-def _messages_of(file_id: ObjectId) -> Iterator[Chunk]:
-    for each in _in_order(MESSAGES, {"fileId": file_id}, {"seq": 1, "record": 1, "raw": 1}):
+def _messages_of(name: str, file_id: ObjectId) -> Iterator[Chunk]:
+    for each in _in_order(name, {"fileId": file_id}, {"seq": 1, "record": 1, "raw": 1}):
         yield Chunk(each["seq"], 0, each.get("raw"), each.get("record"))
 
 
@@ -262,8 +273,11 @@ def _copies_of(file_id: ObjectId) -> Iterator[Chunk]:
 
 def _joined(copies: list[Document]) -> Iterator[Chunk]:
     wanted = [each["messageId"] for each in copies if "raw" not in each]
-    found = connection.collection(MESSAGES).find({"_id": {"$in": wanted}}, {"record": 1})
-    records = {each["_id"]: each["record"] for each in found}
+    records: dict[bytes, Any] = {}
+    for name in (MESSAGES, VERSIONS):
+        if len(records) < len(wanted):
+            found = connection.collection(name).find({"_id": {"$in": wanted}}, {"record": 1})
+            records.update({each["_id"]: each["record"] for each in found})
     for each in copies:
         raw = each.get("raw")
         record = records[each["messageId"]] if raw is None else None

@@ -30,7 +30,7 @@ MAX_PARSED_WITH_RAW = 7 * 1024 * 1024
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024 - 16 * 1024
 
 # What is still asked of a message once it is encoded.
-KEPT_FIELDS = ("source", "cwd", "gitBranch", "version", "model")
+KEPT_FIELDS = ("source", "cwd", "gitBranch", "version", "model", "uuid")
 ENCODING_ERRORS = (InvalidDocument, OverflowError, UnicodeEncodeError, RecursionError)
 
 # {total length}{type binary}"_id\0"{length 32}{subtype 0}, then the 32 bytes of the _id.
@@ -57,8 +57,10 @@ def place_of(seq: int) -> int:
 
 @dataclass(slots=True)
 class Record:
-    """One JSON object of a file: where it stands (``end`` = byte after its chunk), its length, what it says,
-    its exact bytes where they are not what ``value`` encodes to, and otherwise their CRC-32."""
+    """One object of a file: where it stands (``end`` = byte after its chunk), its length, what it says,
+    its chunk's exact bytes where they are not what ``value`` encodes to, and otherwise their CRC-32. In a
+    file that is one document, ``kind`` tells which of its objects this is, and ``lead`` how many bytes of
+    ``raw`` stand before the object itself."""
 
     file_id: ObjectId
     seq: int
@@ -67,6 +69,8 @@ class Record:
     value: dict[str, Any]
     raw: bytes | None = None
     crc: int = 0
+    kind: str = ""
+    lead: int = 0
 
 
 @dataclass(slots=True)
@@ -219,6 +223,8 @@ def encode(message: Message) -> bytes:
     if message.encoded:
         return message.encoded
     document = {"_id": message.key, **message.document}
+    if message.is_prompt:
+        document["isPrompt"] = True
     try:
         encoded = bson.encode(document)
     except ENCODING_ERRORS:
@@ -254,6 +260,16 @@ def raw_bytes(value: Mapping[str, Any]) -> bytes:
 def with_identity(encoded: bytes, identity: bytes) -> bytes:
     """The same BSON document under another 32-byte ``_id`` (which stands first in it)."""
     return encoded[:ID_START] + identity + encoded[ID_END:]
+
+
+def with_fields(encoded: bytes, fields: Mapping[str, Any]) -> bytes:
+    """The same BSON document with further fields at its end.
+
+    >>> bson.decode(with_fields(bson.encode({"a": 1}), {"b": 2}))
+    {'a': 1, 'b': 2}
+    """
+    body = encoded[4:-1] + bson.encode(fields)[4:]
+    return (len(body) + 4).to_bytes(4, "little") + body
 
 
 def stored_record(value: dict[str, Any], raw: bytes | None) -> dict[str, Any]:

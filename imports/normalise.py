@@ -6,18 +6,16 @@ import makes the same messages.
 """
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from archive.costs import SYNTHETIC_MODEL
 from archive.money import from_dollars
 from archive.projects import Project, slug_of
 from archive.records import Call, Message, Record, bson_safe, content_hash, identity, long, stored_record
+from imports.messages import Context, parse_time, short_text
 from imports.readers import claude_code
 
-# Longer names of sessions, models, branches and folders are no names.
-MAX_FIELD = 1000
 TEXT_FIELDS = ("uuid", "parentUuid", "agentId", "cwd", "gitBranch", "version", "requestId")
 USAGE_COUNTS = (
     ("input", "input_tokens"),
@@ -29,32 +27,6 @@ SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.|$)", re.I
 USAGE_TEXTS = (("speed", "speed"), ("tier", "service_tier"), ("geo", "inference_geo"))
 
 
-@dataclass(slots=True)
-class Context:
-    """What runs along a file's lines: the conversation, its project, and the time of the line before."""
-
-    session_id: str
-    project: Project
-    fixed_project: bool = False
-    has_path: bool = False
-    last_time: datetime | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "sessionId": self.session_id,
-            "slug": self.project.slug,
-            "path": self.project.path,
-            "fixedProject": self.fixed_project,
-            "hasPath": self.has_path,
-            "lastTime": self.last_time,
-        }
-
-    @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> "Context":
-        project = Project(saved["slug"], saved["path"])
-        return cls(saved["sessionId"], project, saved["fixedProject"], saved["hasPath"], saved["lastTime"])
-
-
 def start_context(tree_path: str, session_id: str, cwd: str) -> Context:
     """The context before a file's first line.
 
@@ -62,7 +34,7 @@ def start_context(tree_path: str, session_id: str, cwd: str) -> Context:
     other place the lines' working directory names it. ``session_id`` and ``cwd`` are the first that the
     file's head tells; a file without any is a conversation named like its folder or itself.
     """
-    session_id, cwd = _text(session_id), _text(cwd)
+    session_id, cwd = short_text(session_id), short_text(cwd)
     parts = tree_path.split("/")
     folder = parts[1] if len(parts) > 2 else ""
     # A journal, or any other file beside a conversation, lies in the folder that is named like it.
@@ -111,10 +83,10 @@ def _title(title: tuple[str, str] | None) -> tuple[str, str] | None:
 
 def _follow(value: dict[str, Any], context: Context) -> str:
     """Move the context to this line's conversation and project."""
-    session_id = _text(value.get("sessionId") or value.get("session_id")) or context.session_id
+    session_id = short_text(value.get("sessionId") or value.get("session_id")) or context.session_id
     if session_id != context.session_id:
         context.session_id, context.has_path = session_id, False
-    cwd = _text(value.get("cwd"))
+    cwd = short_text(value.get("cwd"))
     if not context.has_path and cwd:
         context.has_path = True
         if not context.fixed_project:
@@ -141,9 +113,9 @@ def _document(record: Record, context: Context, content: bytes, timestamp: datet
     if timestamp is not None:
         document["timestamp"] = timestamp
     for name in TEXT_FIELDS:
-        if name in value and (text := _text(value[name])):
+        if name in value and (text := short_text(value[name])):
             document[name] = text
-    if role := _text(message.get("role")):
+    if role := short_text(message.get("role")):
         document["role"] = role
     if model := _model(message):
         document["model"] = model
@@ -157,19 +129,12 @@ def _document(record: Record, context: Context, content: bytes, timestamp: datet
 
 def _type(value: dict[str, Any], message: dict[str, Any]) -> str:
     """The line's type; the earliest versions told only the role, the prompt history tells nothing."""
-    named = _text(value.get("type")) or _text(message.get("role"))
+    named = short_text(value.get("type")) or short_text(message.get("role"))
     return named or ("prompt-history" if "display" in value else "unknown")
 
 
-def _text(value: Any) -> str:
-    """A short text that BSON can hold; "" for anything else (the record itself keeps whatever it was)."""
-    if not isinstance(value, str) or len(value) > MAX_FIELD:
-        return ""
-    return value if value.isascii() else bson_safe(value)
-
-
 def _model(message: dict[str, Any]) -> str:
-    model = _text(message.get("model"))
+    model = short_text(message.get("model"))
     return "" if model == SYNTHETIC_MODEL else model
 
 
@@ -182,28 +147,6 @@ def own_time(value: dict[str, Any]) -> datetime | None:
     return parse_time(time)
 
 
-def parse_time(time: Any) -> datetime | None:
-    """A time in UTC to the millisecond, as the database keeps it; None where the value names none that a
-    calendar has.
-
-    >>> parse_time("2026-01-06T09:15:59.915Z")
-    datetime.datetime(2026, 1, 6, 9, 15, 59, 915000, tzinfo=datetime.timezone.utc)
-    """
-    try:
-        if isinstance(time, str):
-            moment = datetime.fromisoformat(time)
-            if moment.tzinfo is not UTC:
-                moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        elif isinstance(time, (int, float)) and not isinstance(time, bool):
-            moment = datetime.fromtimestamp(time / 1000, UTC)
-        else:
-            return None
-    except (ValueError, OverflowError, OSError):
-        return None
-    finer = moment.microsecond % 1000
-    return moment.replace(microsecond=moment.microsecond - finer) if finer else moment
-
-
 def _calls(
     document: dict[str, Any], value: dict[str, Any], context: Context, timestamp: datetime | None
 ) -> list[Call]:
@@ -212,7 +155,7 @@ def _calls(
     if response is None or response.get("model") == SYNTHETIC_MODEL:
         return []
     usage = usage_of(response["usage"])
-    call_id = _text(response.get("id")) or document["contentHash"].hex()
+    call_id = short_text(response.get("id")) or document["contentHash"].hex()
     is_inner = value.get("type") == "progress"
     if not is_inner:
         document["usage"], document["apiMessageId"] = usage, call_id
@@ -247,7 +190,7 @@ def usage_of(usage: dict[str, Any]) -> dict[str, Any]:
     if isinstance(tools, dict) and (searches := _count(tools.get("web_search_requests"))):
         counts["webSearches"] = searches
     for kind, name in USAGE_TEXTS:
-        if text := _text(usage.get(name)):
+        if text := short_text(usage.get(name)):
             counts[kind] = text
     return counts
 

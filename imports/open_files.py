@@ -8,8 +8,8 @@ from archive import files
 from archive.bulk import FileMark
 from archive.files import PARSER_VERSION, SourceFile, from_document
 from archive.records import FileId
-from imports.normalise import Context, start_context
-from imports.readers import claude_code
+from imports.formats import CLAUDE_CODE, Detected, detect, get_format
+from imports.messages import Context
 from imports.readers.lines import Cursor
 from imports.readers.sources import Entry
 from imports.reading import Limits, Piece, Reading, hashes_at, read_pieces
@@ -21,8 +21,10 @@ Read = Callable[[Reading], Iterator[Piece]]
 @dataclass(slots=True)
 class OpenFile:
     """A file that is read: from where on (``start``), what an earlier import holds of it (``known_until``,
-    ``skipped`` messages were passed over), whether parts with rejected records are read again. ``expected``
-    is the hash of what the archive holds of it, as far as we know."""
+    ``skipped`` messages were passed over), whether parts with rejected records are read again, the ``place``
+    where it is a copy of a file that the archive holds. ``expected``
+    is the hash of what the archive holds of it, as far as we know; ``facts`` are what its format has to know
+    of it."""
 
     entry: Entry
     file: SourceFile
@@ -32,7 +34,10 @@ class OpenFile:
     known_until: int = 0
     skipped: int = 0
     reread: bool = False
+    place: str = ""
     explanation: str = ""
+    format: str = CLAUDE_CODE.name
+    facts: dict[str, Any] = field(default_factory=dict)
     expected: str | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,9 +52,8 @@ class OpenFile:
 
         Cursor and context stand behind each piece as it is yielded.
         """
-        reading = Reading(
-            self.entry, self.file.id, self.cursor, self.context, self.known_until, import_id, limits
-        )
+        where = (self.entry, self.file.id, self.cursor, self.context, self.known_until)
+        reading = Reading(*where, import_id, limits, self.format, self.facts)
         for piece in read(reading):
             self.cursor, self.context = piece.cursor, piece.context
             yield piece
@@ -57,6 +61,7 @@ class OpenFile:
     def mark(self, *, is_done: bool) -> FileMark:
         """Where the file stands now: for the batch that ends here."""
         mark = FileMark(self.file.id, self.entry.label, self.known_until, skipped=self.skipped)
+        mark.place = self.place
         self.skipped = 0
         if self.reread:
             mark.reread = self.start, None if is_done else self.cursor.offset
@@ -68,6 +73,7 @@ class OpenFile:
             "as": self.file.path,
             "bytes": self.entry.size,
             "explanation": self.explanation,
+            "format": self.format,
         }
         self.start = self.cursor.offset
         return mark
@@ -89,6 +95,7 @@ class OpenFile:
             "tail": b"" if cursor.is_cut or not is_done else cursor.rest,
             "complete": is_done,
             "parser": PARSER_VERSION,
+            "layout": get_format(self.format).layout,
             "cursor": cursor.as_dict(),
             "context": self.context.as_dict(),
         }
@@ -103,6 +110,8 @@ class OpenFile:
             "knownUntil": self.known_until,
             "reread": self.reread,
             "explanation": self.explanation,
+            "format": self.format,
+            "facts": self.facts,
         }
 
 
@@ -111,26 +120,24 @@ def held_after(mark: FileMark) -> SourceFile:
     return from_document({"_id": mark.file_id, "path": mark.report["as"], **mark.held})
 
 
-def open_file(entry: Entry, job_id: str, pending: Iterable[SourceFile] = ()) -> OpenFile | FileMark:
+def open_file(
+    entry: Entry, job_id: str, pending: Iterable[SourceFile] = (), wanted: str = ""
+) -> OpenFile | FileMark:
     """Look at a file and find its place in the archive: ready to be read, or a mark that all of it is held.
 
-    ``pending`` are files whose last batch may not be committed yet. Raises ``BadInput`` when it is no
-    transcript.
+    ``pending`` are files whose last batch may not be committed yet; ``wanted`` is the format that a person
+    chose. Raises ``BadInput`` when it has no format.
     """
-    stream = entry.open()
-    try:
-        head = claude_code.detect(stream, entry.name)
-    finally:
-        stream.close()
-    context = start_context(entry.tree_path or entry.name.rsplit("/", 1)[-1], head.session_id, head.cwd)
-    path = entry.tree_path
-    if not path:
-        path = f"projects/{context.project.slug}/{entry.name.rsplit('/', 1)[-1]}"
-    known = recognise(entry, path, claude_code.NAME, job_id, pending)
+    found = detect(entry, wanted)
+    form, context = found.format, found.format.start(found.sample, found.match)
+    path = path_of(found, context)
+    known = recognise(entry, path, form.source, job_id, pending)
     if known.is_whole:
         return _held_mark(entry, known.file, path)
     opened = OpenFile(entry, known.file, Cursor(), context, known_until=known.known_until)
-    opened.reread, opened.explanation = known.file.rejected > 0, head.explanation
+    opened.reread, opened.explanation = known.file.rejected > 0, found.match.explanation
+    opened.format, opened.facts = form.name, found.match.facts
+    opened.place = path if known.is_same else ""
     if known.digest is not None:
         opened.cursor = Cursor(**known.file.cursor, digest=known.digest)
         opened.context = Context.from_dict(known.file.context)
@@ -138,9 +145,18 @@ def open_file(entry: Entry, job_id: str, pending: Iterable[SourceFile] = ()) -> 
     return opened
 
 
+def path_of(found: Detected, context: Context) -> str:
+    """Where a file lies in the archive: transcripts below ``projects/`` as under ``~/.claude``, all others in
+    a folder named like their source."""
+    sample = found.sample
+    if found.format.source != CLAUDE_CODE.name:
+        return f"{found.format.source}/{sample.inside}"
+    return sample.tree_path or f"projects/{context.project.slug}/{sample.inside.rsplit('/', 1)[-1]}"
+
+
 def _held_mark(entry: Entry, file: SourceFile, path: str) -> FileMark:
     """All of the file is held: its records count as duplicates without being read."""
-    mark = FileMark(file.id, entry.label, skipped=file.records)
+    mark = FileMark(file.id, entry.label, skipped=file.records, expected=file.held_sha256, place=path)
     state = "held" if path == file.path else "copy"
     mark.report = {"state": state, "as": file.path, "bytes": entry.size, "explanation": "held already"}
     return mark
@@ -162,7 +178,7 @@ def resume_file(entry: Entry, saved: dict[str, Any]) -> OpenFile | None:
     opened = OpenFile(entry, source, cursor, Context.from_dict(saved["context"]), cursor.offset)
     opened.known_until = max(saved["knownUntil"], source.held_size)
     opened.reread = saved["reread"] or source.rejected > 0
-    opened.explanation = saved["explanation"]
+    opened.explanation, opened.format, opened.facts = saved["explanation"], saved["format"], saved["facts"]
     return opened
 
 

@@ -6,16 +6,18 @@ parsing is most of an import's work, and a second core takes it over.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from archive.errors import BadInput, Unavailable
 from archive.projects import Project
 from archive.records import MAX_DOCUMENT_BYTES, FileId, Message, Record, Rejected, encode, raw_bytes
-from imports.normalise import Context, message_of
-from imports.readers.lines import HINTS, Cursor, read_records
-from imports.readers.sources import Entry
+from imports.formats import get_format
+from imports.messages import Context
+from imports.readers.base import Bytes, Format
+from imports.readers.lines import HINTS, Cursor
+from imports.readers.sources import Entry, Stream
 
 HASH_BLOCK = 1024 * 1024
 PIECE_BYTES = 4 * 1024 * 1024
@@ -36,7 +38,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What to read: a file from its cursor on. ``known_until`` is the byte up to which an earlier import
-    holds the file."""
+    holds the file, ``format`` the name of its format and ``facts`` what that has to know of it."""
 
     entry: Entry
     file_id: FileId
@@ -45,6 +47,8 @@ class Reading:
     known_until: int
     import_id: str
     limits: Limits
+    format: str
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -65,11 +69,11 @@ def read_pieces(reading: Reading) -> Iterator[Piece]:
     """
     now = datetime.now(UTC)
     _find_digest(reading)
-    stream = reading.entry.open(reading.cursor.offset)
+    stream, form = reading.entry.open(reading.cursor.offset), get_format(reading.format)
     piece, size = _new_piece(reading), 0
     try:
-        for item in read_records(stream, reading.file_id, reading.cursor, reading.limits.max_record):
-            made = _message(reading, item, now) if isinstance(item, Record) else item
+        for item in form.records(_bytes(reading, stream)):
+            made = _message(reading, item, form, now) if isinstance(item, Record) else item
             project = reading.context.project
             piece.projects[project.slug] = project
             piece.items.append(made)
@@ -100,8 +104,13 @@ def _new_piece(reading: Reading) -> Piece:
     return Piece([], {}, reading.cursor, reading.context)
 
 
-def _message(reading: Reading, record: Record, now: datetime) -> Message | Rejected:
-    message = message_of(record, reading.context, reading.import_id, now)
+def _bytes(reading: Reading, stream: Stream) -> Bytes:
+    file_id, cursor, limit = reading.file_id, reading.cursor, reading.limits.max_record
+    return Bytes(stream, reading.entry.open, file_id, cursor, limit, reading.facts)
+
+
+def _message(reading: Reading, record: Record, form: Format, now: datetime) -> Message | Rejected:
+    message = form.message(record, reading.context, reading.import_id, now)
     if record.end <= reading.known_until and record.size < ALWAYS_ENCODED_BYTES:
         return message
     try:
@@ -119,6 +128,22 @@ def _too_large(cursor: Cursor, record: Record, reason: str) -> Rejected:
     return Rejected(
         record.file_id, record.seq, start, record.end, "too_large", reason, HINTS["too_large"], raw
     )
+
+
+def length_of(entry: Entry) -> int:
+    """How many bytes the file has: read to its end where it does not say so itself, -1 where that cannot be
+    reached."""
+    if entry.exact_size:
+        return entry.size
+    length, stream = 0, entry.open()
+    try:
+        while block := stream.read(HASH_BLOCK):
+            length += len(block)
+    except BadInput:
+        return -1
+    finally:
+        stream.close()
+    return length
 
 
 def hashes_at(entry: Entry, sizes: set[int]) -> dict[int, Any]:

@@ -4,6 +4,7 @@ No specification is published; the facts were measured on some 118,000 real line
 Line types and fields that are not known here are kept like all others.
 """
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import orjson
 
 from archive.errors import BadInput
+from imports.readers.base import Match, Sample
 from imports.readers.sources import Stream
 
 NAME = "claude-code"
@@ -60,6 +62,36 @@ class Head:
 
 def detect(stream: Stream, name: str) -> Head:
     """Look at the first lines of a file. Raises ``BadInput`` when it is no Claude Code transcript."""
+    looked_at, objects, matched = _looked_at(stream, name)
+    if not looked_at:
+        raise empty(name)
+    if not matched:
+        raise BadInput(_what_it_is(objects, looked_at, name), code="unknown_format", hint=_HINT)
+    return _head_of(looked_at, matched)
+
+
+def _head_of(looked_at: int, matched: list[dict[str, Any]]) -> Head:
+    return Head(len(matched), looked_at, _first_text(matched, "sessionId"), _first_text(matched, "cwd"))
+
+
+def match(sample: Sample) -> Match | None:
+    """Whether the first lines of a file's beginning are a transcript's; None also where none of them ends
+    within it."""
+    lines = sample.data if sample.is_whole else sample.data[: sample.data.rfind(b"\n") + 1]
+    looked_at, _, matched = _looked_at(io.BytesIO(lines), sample.name)
+    return match_of(_head_of(looked_at, matched)) if matched else None
+
+
+def match_of(head: Head) -> Match:
+    return Match(head.explanation, {"sessionId": head.session_id, "cwd": head.cwd})
+
+
+def empty(name: str) -> BadInput:
+    return BadInput(f"{name} is empty.", code="empty_file", hint="Choose a file that holds something.")
+
+
+def _looked_at(stream: Stream, name: str) -> tuple[int, list[dict[str, Any]], list[dict[str, Any]]]:
+    """How many of the first lines were looked at, the objects on them, and those that are Claude Code's."""
     objects: list[dict[str, Any]] = []
     matched: list[dict[str, Any]] = []
     looked_at = size = 0
@@ -67,18 +99,14 @@ def detect(stream: Stream, name: str) -> Head:
         size += len(line)
         if line.strip():
             if not looked_at:
-                _refuse_other_kinds(line, name)
+                refuse_other_kinds(line, name)
             looked_at += 1
             if found := _object_on(line):
                 objects.append(found)
                 matched += [found] if is_own(found) else []
         if looked_at >= HEAD_LINES or (size >= HEAD_BYTES and (matched or not looked_at)):
             break
-    if not looked_at:
-        raise BadInput(f"{name} is empty.", code="empty_file", hint="Choose a transcript that holds lines.")
-    if not matched:
-        raise BadInput(_what_it_is(objects, looked_at, name), code="unknown_format", hint=_HINT)
-    return Head(len(matched), looked_at, _first_text(matched, "sessionId"), _first_text(matched, "cwd"))
+    return looked_at, objects, matched
 
 
 _HINT = "Take in Claude Code's .jsonl files, as they lie under ~/.claude/projects, or a zip of them."
@@ -93,7 +121,7 @@ def _first_lines(stream: Stream) -> Iterator[bytes]:
             line = stream.readline(LONGEST_LINE)
 
 
-def _refuse_other_kinds(head: bytes, name: str) -> None:
+def refuse_other_kinds(head: bytes, name: str) -> None:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in head[:4]:
         raise BadInput(
             f"{name} is not UTF-8 text (byte 0 looks like UTF-16 or binary data).",
@@ -128,10 +156,17 @@ def is_own(value: dict[str, Any]) -> bool:
         kind in OWN_TYPES
         or (kind == "summary" and "leafUuid" in value)
         or (bool(kind) and "parentUuid" in value and "sessionId" in value)
+        or _is_of_stream(value, kind)
         or (kind in JOURNAL_TYPES and ("agentId" in value or "key" in value))
         or ("display" in value and "pastedContents" in value)
         or _has_claude_usage(value.get("message"))
     )
+
+
+def _is_of_stream(value: dict[str, Any], kind: str) -> bool:
+    """Whether `claude -p --output-format stream-json` prints such a line."""
+    is_start = kind == "system" and value.get("subtype") == "init"
+    return "session_id" in value and (is_start or (kind == "result" and "num_turns" in value))
 
 
 def _kind(value: dict[str, Any]) -> str:

@@ -57,7 +57,8 @@ class Cursor:
     ``part`` > 0 stands in the middle of a line too long to hold. ``digest`` is the running SHA-256 of all
     bytes before ``offset``; ``rest`` is what the file's end holds after it, blank space or (``is_cut``) a
     record that is cut off. A running hash stays in its process: a cursor that was sent to another one has
-    the two sums of the moment it was sent, and cannot go on.
+    the two sums of the moment it was sent, and cannot go on. ``state`` is what else a framing has to know to
+    go on from here, in plain values.
     """
 
     offset: int = 0
@@ -71,6 +72,7 @@ class Cursor:
     is_cut: bool = False
     digest: Any = field(default_factory=hashlib.sha256)
     sums: tuple[str, str] = ("", "")
+    state: dict[str, Any] = field(default_factory=dict)
 
     def hashes(self) -> tuple[str, str]:
         """SHA-256 of the bytes before ``offset``, and of those and the rest."""
@@ -81,7 +83,7 @@ class Cursor:
         return self.digest.hexdigest(), whole.hexdigest()
 
     def __getstate__(self) -> dict[str, Any]:
-        others = {name: getattr(self, name) for name in ("rest", "is_cut")}
+        others = {name: getattr(self, name) for name in ("rest", "is_cut", "state")}
         return {**self.as_dict(), **others, "digest": None, "sums": self.hashes()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -96,7 +98,8 @@ class Cursor:
     def as_dict(self) -> dict[str, Any]:
         """What is needed to go on from here, for a checkpoint."""
         names = ("offset", "line", "place", "part", "crlf", "records", "rejected")
-        return {name: getattr(self, name) for name in names}
+        told = {name: getattr(self, name) for name in names}
+        return {**told, "state": self.state} if self.state else told
 
 
 def read_records(
@@ -180,7 +183,7 @@ class _LineReader:
         body = line.removesuffix(b"\n")
         ended = len(body) < len(line)
         first = cursor.place
-        found = list(_parse_line(body, first, at_start=cursor.offset == 0, is_last=not ended))
+        found = list(parse_line(body, first, at_start=cursor.offset == 0, is_last=not ended))
         for index, piece in enumerate(found):
             is_end = index == len(found) - 1
             raw = (blank if index == 0 else b"") + piece.chunk
@@ -196,7 +199,7 @@ class _LineReader:
             cursor.consume(consumed, number + (is_end and ended), 0 if is_end and ended else place + 1)
             yield self._made(piece, raw, seq_of(number, place), start)
 
-    def _made(self, piece: "_Piece", raw: bytes, seq: int, start: int) -> Record | Rejected:
+    def _made(self, piece: "Piece", raw: bytes, seq: int, start: int) -> Record | Rejected:
         cursor = self.cursor
         if piece.code:
             cursor.rejected += 1
@@ -242,7 +245,7 @@ class _LineReader:
 
 
 @dataclass(slots=True)
-class _Piece:
+class Piece:
     """A part of a line: an object, or what is wrong with it."""
 
     chunk: bytes
@@ -268,7 +271,7 @@ def reads_as_reference(body: bytes) -> bool:
     return b"$" in body and b'"$ref"' in body and b'"$id"' in body
 
 
-def _parse_line(body: bytes, place: int, *, at_start: bool, is_last: bool) -> Iterator[_Piece]:
+def parse_line(body: bytes, place: int, *, at_start: bool, is_last: bool) -> Iterator[Piece]:
     """Split a line, or what stands on it from ``place`` on, into its objects and its unreadable rest, which
     together are the whole of it."""
     skip = len(BOM) if at_start and body.startswith(BOM) else 0
@@ -276,26 +279,26 @@ def _parse_line(body: bytes, place: int, *, at_start: bool, is_last: bool) -> It
         text = body[skip:].decode()
     except UnicodeDecodeError as error:
         if is_last and error.reason == "unexpected end of data" and body[skip:].lstrip()[:1] == b"{":
-            yield _Piece(body, code="truncated", reason=CUT_OFF)
+            yield Piece(body, code="truncated", reason=CUT_OFF)
             return
-        yield _Piece(
+        yield Piece(
             body, code="invalid_utf8", reason=f"byte {skip + error.start + 1} of the line is not UTF-8"
         )
         return
     if place == 0 and text.lstrip().startswith("//"):
-        yield _Piece(body, code="comment", reason="a comment, not a record")
+        yield Piece(body, code="comment", reason="a comment, not a record")
         return
     yield from _parse_text(body, text, skip, place, is_last=is_last)
 
 
-def _parse_text(body: bytes, text: str, done: int, place: int, *, is_last: bool) -> Iterator[_Piece]:
+def _parse_text(body: bytes, text: str, done: int, place: int, *, is_last: bool) -> Iterator[Piece]:
     """The pieces of ``text``, before which ``done`` bytes of ``body`` stand; none leaves a gap."""
     at, begin, counted = _after_space(text, 0), 0, 0
     if at == len(text):
-        yield _Piece(body, code="blank", reason="nothing but blank space")
+        yield Piece(body, code="blank", reason="nothing but blank space")
     while at < len(text):
         if place == PLACES_PER_LINE - 1:
-            yield _Piece(body[begin:], code="too_many", reason=f"more than {place:,} records on one line")
+            yield Piece(body[begin:], code="too_many", reason=f"more than {place:,} records on one line")
             return
         try:
             value, end = _DECODER.raw_decode(text, at)
@@ -317,15 +320,15 @@ def _after_space(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def _unreadable(chunk: bytes, error: Exception, *, is_last: bool) -> _Piece:
+def _unreadable(chunk: bytes, error: Exception, *, is_last: bool) -> Piece:
     """What is wrong with a chunk; ``is_last``: it is an object that the file's end may have cut off."""
     if isinstance(error, RecursionError):
-        return _Piece(chunk, code="too_deep", reason=f"nested deeper than {MAX_DEPTH} levels")
+        return Piece(chunk, code="too_deep", reason=f"nested deeper than {MAX_DEPTH} levels")
     if not isinstance(error, json.JSONDecodeError):
-        return _Piece(chunk, code="not_json", reason=str(error))
+        return Piece(chunk, code="not_json", reason=str(error))
     if is_last and _is_cut_off(error):
-        return _Piece(chunk, code="truncated", reason=CUT_OFF)
-    return _Piece(chunk, code="not_json", reason=f"{error.msg} at character {error.pos + 1}")
+        return Piece(chunk, code="truncated", reason=CUT_OFF)
+    return Piece(chunk, code="not_json", reason=f"{error.msg} at character {error.pos + 1}")
 
 
 def _is_cut_off(error: json.JSONDecodeError) -> bool:
@@ -335,12 +338,12 @@ def _is_cut_off(error: json.JSONDecodeError) -> bool:
     return error.msg.startswith("Unterminated string") or error.pos >= end - LONGEST_CUT_TOKEN
 
 
-def _judged(chunk: bytes, value: Any) -> _Piece:
+def _judged(chunk: bytes, value: Any) -> Piece:
     if not isinstance(value, dict):
-        return _Piece(chunk, code="not_an_object", reason=f"a JSON {_kind(value)}, not an object")
+        return Piece(chunk, code="not_an_object", reason=f"a JSON {_kind(value)}, not an object")
     if is_too_deep(value):
-        return _Piece(chunk, code="too_deep", reason=f"nested deeper than {MAX_DEPTH} levels")
-    return _Piece(chunk, value, is_plain=_is_exact(value) and not reads_as_reference(chunk))
+        return Piece(chunk, code="too_deep", reason=f"nested deeper than {MAX_DEPTH} levels")
+    return Piece(chunk, value, is_plain=_is_exact(value) and not reads_as_reference(chunk))
 
 
 def _is_exact(value: dict[str, Any]) -> bool:

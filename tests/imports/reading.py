@@ -9,8 +9,9 @@ import bson
 from bson.codec_options import CodecOptions
 
 from archive.bulk import FileMark
-from archive.files import Chunk, SourceFile, _pieces, from_document
+from archive.files import Chunk, SourceFile, from_document, put_together
 from archive.records import Message, Rejected, encode
+from imports.formats import detect
 from imports.normalise import Context, start_context
 from imports.open_files import OpenFile
 from imports.readers.lines import Cursor
@@ -27,8 +28,11 @@ class MemoryEntry:
 
     data: bytes
     name: str = "session.jsonl"
+    inside: str = "session.jsonl"
     tree_path: str = "projects/-home-ada-shop/session.jsonl"
     opened: list[int] = field(default_factory=list)
+
+    exact_size = True
 
     @property
     def size(self) -> int:
@@ -54,6 +58,16 @@ def opened(data: bytes, file: SourceFile | None = None) -> OpenFile:
         made.cursor = Cursor(**file.cursor)
         made.cursor.digest.update(data[: made.cursor.offset])
         made.context = Context.from_dict(file.context)
+    return made
+
+
+def opened_as(data: bytes, name: str = "conversations.json", wanted: str = "") -> OpenFile:
+    """A file of any format at its start."""
+    entry = MemoryEntry(data, name, name, "")
+    found = detect(entry, wanted)
+    context = found.format.start(found.sample, found.match)
+    made = OpenFile(entry, SourceFile(FILE_ID, name), Cursor(), context)
+    made.format, made.facts = found.format.name, found.match.facts
     return made
 
 
@@ -86,7 +100,7 @@ def given_back(items: list[Message | Rejected], mark: FileMark) -> bytes:
     chunks = [chunk_of(item) for item in items]
     assert sorted(chunks) == chunks
     assert len({(each.seq, each.part) for each in chunks}) == len(chunks), "two chunks in one place"
-    return b"".join(_pieces(kept(mark), iter(chunks)))
+    return b"".join(put_together(kept(mark), iter(chunks)))
 
 
 def round_trip(data: bytes, max_record: int = MAX_RECORD) -> bytes:

@@ -1,0 +1,105 @@
+"""Every source format there is, and finding out which one a file has. Pure.
+
+A new format is one module in ``imports/readers`` and one line here. The order is the order in which they are
+asked: who is asked first knows its files for certain, the general ones come last.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from archive.errors import BadInput
+from archive.records import Record, Rejected
+from imports.normalise import message_of, start_context
+from imports.readers import claude_ai, claude_code, claude_web
+from imports.readers.base import SAMPLE_BYTES, Bytes, Format, Match, Sample
+from imports.readers.lines import read_records
+from imports.readers.sources import Entry
+
+
+def _read_lines(given: Bytes) -> Iterator[Record | Rejected]:
+    return read_records(given.stream, given.file_id, given.cursor, given.max_record)
+
+
+CLAUDE_CODE = Format(
+    name=claude_code.NAME,
+    label="Claude Code transcript",
+    description="The .jsonl files under ~/.claude: conversations, subagents, workflow journals, history; "
+    "also what `claude -p --output-format stream-json` prints.",
+    source=claude_code.NAME,
+    detect=claude_code.match,
+    records=_read_lines,
+    message=message_of,
+    start=lambda sample, match: start_context(
+        sample.tree_path or sample.inside.rsplit("/", 1)[-1],
+        match.facts["sessionId"],
+        match.facts["cwd"],
+    ),
+)
+FORMATS: dict[str, Format] = {each.name: each for each in (claude_web.FORMAT, claude_ai.FORMAT, CLAUDE_CODE)}
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a file is: its format, why, and the beginning that told it."""
+
+    format: Format
+    match: Match
+    sample: Sample
+
+
+def detect(entry: Entry, wanted: str = "") -> Detected:
+    """Find out the format of a file by its content; ``wanted`` names the one that a person has chosen.
+
+    Reads the first MiB, more only of long first lines. Raises ``BadInput`` when it is none, or cannot be
+    read as the one that was chosen.
+    """
+    sample = sample_of(entry)
+    _refuse_what_no_format_is(sample)
+    asked = [get_format(wanted)] if wanted else FORMATS.values()
+    for form in asked:
+        match = form.detect(sample)
+        if match is not None:
+            return Detected(form, match, sample)
+    return _by_its_lines(entry, sample, wanted)
+
+
+def _by_its_lines(entry: Entry, sample: Sample, wanted: str) -> Detected:
+    """A transcript whose first lines are longer than the sample; or the refusal that says what it is."""
+    if wanted not in ("", CLAUDE_CODE.name):
+        raise BadInput(
+            f"{entry.name} cannot be read as {get_format(wanted).label}.",
+            code="other_format",
+            hint="Let the format be found out, or choose another one.",
+        )
+    stream = entry.open()
+    try:
+        head = claude_code.detect(stream, entry.name)
+    finally:
+        stream.close()
+    return Detected(CLAUDE_CODE, claude_code.match_of(head), sample)
+
+
+def sample_of(entry: Entry) -> Sample:
+    """The beginning of a file. Raises ``BadInput`` when it cannot be read."""
+    stream = entry.open()
+    try:
+        data = stream.read(SAMPLE_BYTES)
+        is_whole = not stream.read(1)
+    finally:
+        stream.close()
+    return Sample(entry.name, getattr(entry, "inside", "") or entry.name, entry.tree_path, data, is_whole)
+
+
+def _refuse_what_no_format_is(sample: Sample) -> None:
+    if sample.is_whole and not sample.text:
+        raise claude_code.empty(sample.name)
+    claude_code.refuse_other_kinds(sample.data, sample.name)
+
+
+def get_format(name: str) -> Format:
+    """The format of this name. Raises ``BadInput`` naming those that there are."""
+    if name not in FORMATS:
+        raise BadInput(
+            f"There is no format {name!r}.", hint=f"Formats are: {', '.join(FORMATS)}.", code="unknown_format"
+        )
+    return FORMATS[name]
