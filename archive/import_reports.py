@@ -8,19 +8,20 @@ from archive.connection import Document
 from archive.errors import ArchiveError
 
 REFUSED = "refused"
+PASSED = "passed"
 READING = "reading"
 
 
-def refusal(error: ArchiveError) -> Document:
-    """What a file's report says of its refusal."""
-    return {"state": REFUSED, "code": error.code, "reason": error.message, "hint": error.hint}
+def refusal(error: ArchiveError, state: str = REFUSED) -> Document:
+    """What a file's report says of its refusal, or of why it was passed over."""
+    return {"state": state, "code": error.code, "reason": error.message, "hint": error.hint}
 
 
-def refuse(job_id: str, name: str, error: ArchiveError) -> None:
-    """Note that a file was refused, or given up after a fault in it. Idempotent."""
+def refuse(job_id: str, name: str, error: ArchiveError, state: str = REFUSED) -> None:
+    """Note that a file was refused, given up after a fault in it, or passed over. Idempotent."""
     with connection.translated():
         connection.collection(IMPORT_FILES).update_one(
-            {"jobId": job_id, "path": name}, {"$set": refusal(error)}, upsert=True
+            {"jobId": job_id, "path": name}, {"$set": refusal(error, state)}, upsert=True
         )
 
 
@@ -32,15 +33,15 @@ def done_names(job_id: str) -> set[str]:
         return {each["path"] for each in found}
 
 
-def count_refused(job_id: str) -> int:
+def count_refused(job_id: str, state: str = REFUSED) -> int:
     with connection.translated():
-        return connection.collection(IMPORT_FILES).count_documents({"jobId": job_id, "state": REFUSED})
+        return connection.collection(IMPORT_FILES).count_documents({"jobId": job_id, "state": state})
 
 
 def first_refused(job_id: str) -> Document | None:
     with connection.translated():
         return connection.collection(IMPORT_FILES).find_one(
-            {"jobId": job_id, "state": REFUSED}, sort=[("path", 1)]
+            {"jobId": job_id, "state": {"$in": [REFUSED, PASSED]}}, sort=[("path", 1)]
         )
 
 

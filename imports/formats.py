@@ -5,7 +5,8 @@ asked: who is asked first knows its files for certain, the general ones come las
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from archive.errors import BadInput
 from archive.records import Record, Rejected
@@ -39,6 +40,18 @@ FORMATS: dict[str, Format] = {each.name: each for each in (claude_web.FORMAT, cl
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """How a person wants files to be read: as this format ("": by their content), and with these columns
+    where a format has any (a field of a message: the column that holds it)."""
+
+    format: str = ""
+    mapping: dict[str, Any] = field(default_factory=dict)
+
+
+AS_FOUND = Choice()
+
+
+@dataclass(frozen=True, slots=True)
 class Detected:
     """What a file is: its format, why, and the beginning that told it."""
 
@@ -47,27 +60,33 @@ class Detected:
     sample: Sample
 
 
-def detect(entry: Entry, wanted: str = "") -> Detected:
-    """Find out the format of a file by its content; ``wanted`` names the one that a person has chosen.
+def detect(entry: Entry, choice: Choice = AS_FOUND) -> Detected:
+    """Find out the format of a file by its content, unless somebody chose one.
 
-    Reads the first MiB, more only of long first lines. Raises ``BadInput`` when it is none, or cannot be
+    Reads the first MiB, more only of long first lines. Raises ``BadInput`` when it has none, or cannot be
     read as the one that was chosen.
     """
     sample = sample_of(entry)
     _refuse_what_no_format_is(sample)
-    asked = [get_format(wanted)] if wanted else FORMATS.values()
+    asked = [get_format(choice.format)] if choice.format else FORMATS.values()
     for form in asked:
         match = form.detect(sample)
         if match is not None:
-            return Detected(form, match, sample)
-    return _by_its_lines(entry, sample, wanted)
+            return Detected(form, _mapped(form, match, choice), sample)
+    return _by_its_lines(entry, sample, choice)
 
 
-def _by_its_lines(entry: Entry, sample: Sample, wanted: str) -> Detected:
+def _mapped(form: Format, match: Match, choice: Choice) -> Match:
+    if not (form.needs_mapping and choice.mapping):
+        return match
+    return replace(match, facts={**match.facts, "mapping": choice.mapping})
+
+
+def _by_its_lines(entry: Entry, sample: Sample, choice: Choice) -> Detected:
     """A transcript whose first lines are longer than the sample; or the refusal that says what it is."""
-    if wanted not in ("", CLAUDE_CODE.name):
+    if choice.format not in ("", CLAUDE_CODE.name):
         raise BadInput(
-            f"{entry.name} cannot be read as {get_format(wanted).label}.",
+            f"{entry.name} cannot be read as {get_format(choice.format).label}.",
             code="other_format",
             hint="Let the format be found out, or choose another one.",
         )
@@ -87,7 +106,7 @@ def sample_of(entry: Entry) -> Sample:
         is_whole = not stream.read(1)
     finally:
         stream.close()
-    return Sample(entry.name, getattr(entry, "inside", "") or entry.name, entry.tree_path, data, is_whole)
+    return Sample(entry.name, entry.inside or entry.name, entry.tree_path, data, is_whole)
 
 
 def _refuse_what_no_format_is(sample: Sample) -> None:

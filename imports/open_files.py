@@ -8,7 +8,7 @@ from archive import files
 from archive.bulk import FileMark
 from archive.files import PARSER_VERSION, SourceFile, from_document
 from archive.records import FileId
-from imports.formats import CLAUDE_CODE, Detected, detect, get_format
+from imports.formats import AS_FOUND, CLAUDE_CODE, Choice, Detected, detect, get_format
 from imports.messages import Context
 from imports.readers.lines import Cursor
 from imports.readers.sources import Entry
@@ -121,14 +121,14 @@ def held_after(mark: FileMark) -> SourceFile:
 
 
 def open_file(
-    entry: Entry, job_id: str, pending: Iterable[SourceFile] = (), wanted: str = ""
+    entry: Entry, job_id: str, pending: Iterable[SourceFile] = (), choice: Choice = AS_FOUND
 ) -> OpenFile | FileMark:
     """Look at a file and find its place in the archive: ready to be read, or a mark that all of it is held.
 
-    ``pending`` are files whose last batch may not be committed yet; ``wanted`` is the format that a person
-    chose. Raises ``BadInput`` when it has no format.
+    ``pending`` are files whose last batch may not be committed yet. Raises ``BadInput`` when the file has no
+    format, or not the chosen one.
     """
-    found = detect(entry, wanted)
+    found = detect(entry, choice)
     form, context = found.format, found.format.start(found.sample, found.match)
     path = path_of(found, context)
     known = recognise(entry, path, form.source, job_id, pending)

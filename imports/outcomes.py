@@ -21,6 +21,7 @@ FILE_STATES = {
     "held": "was held already",
     "copy": "a copy of a file that was held already",
     "refused": "refused",
+    "passed": "passed over",
 }
 
 

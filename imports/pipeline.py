@@ -25,12 +25,14 @@ from archive.errors import BadInput
 from archive.files import SourceFile
 from archive.records import FileId
 from archive.unit_of_work import patiently
+from imports.formats import AS_FOUND, Choice
 from imports.open_files import OpenFile, held_after, open_file, resume_file
 from imports.reader_process import ReaderProcess
-from imports.readers.sources import Entry, Listing, close_zips, list_entries
+from imports.readers.sources import Entry, Listing, close_containers, list_entries
 from imports.reading import Limits, read_pieces
 
 PIECES_A_BATCH = 4
+TRANSCRIPT_ENDINGS = (".jsonl", ".ndjson")
 # With the blank space before it and what else is told of it, a longer one would not fit into a document.
 MAX_RECORD = 15 * 1024 * 1024
 
@@ -49,11 +51,12 @@ class Source:
 class ImportOptions:
     """Limits of an import. ``max_record``: the longest record in bytes that becomes a message;
     ``batch_docs``: the most records that are written in one transaction; ``own_process``: from how many bytes
-    on the files are read by a process of its own."""
+    on the files are read by a process of its own; ``choice``: how they are to be read."""
 
     max_record: int = MAX_RECORD
     batch_docs: int = MAX_BATCH_DOCS
     own_process: int = 16 * 1024 * 1024
+    choice: Choice = AS_FOUND
 
     @property
     def limits(self) -> Limits:
@@ -94,7 +97,7 @@ def import_batches(
             yield from run.steps()
     finally:
         checkpoint.close()
-        close_zips()
+        close_containers()
     yield patiently(run.last_step)
 
 
@@ -146,7 +149,7 @@ class _ImportRun:
             return
         self.log("info", f"{len(self.entries):,} files, {self.bytes_total:,} bytes.")
         if passed_over:
-            self.log("info", f"{passed_over:,} other files are no transcripts (.jsonl) and were passed over.")
+            self.log("info", f"{passed_over:,} other files are of other kinds and were passed over.")
 
     def steps(self) -> Iterator[Step]:
         """A step for each committed batch."""
@@ -188,10 +191,14 @@ class _ImportRun:
             yield self._closed()
 
     def _refuse(self, entry: Entry, found: OpenFile | FileMark | None, error: BadInput) -> None:
-        """Report a file that cannot be taken, or not to its end; what was read of it is kept."""
-        self.log("warning", f"{entry.name}: {error.message} {error.hint}")
+        """Report a file that cannot be taken, or not to its end; what was read of it is kept. Of many files
+        those that are of no format and are not called a transcript are passed over: a folder holds such."""
+        is_stranger = error.code == "unknown_format" and not entry.inside.endswith(TRANSCRIPT_ENDINGS)
+        state = import_reports.PASSED if is_stranger and len(self.entries) > 1 else import_reports.REFUSED
+        if state == import_reports.REFUSED:
+            self.log("warning", f"{entry.name}: {error.message} {error.hint}")
         if found is None or found.file_id not in self.batch.files:
-            patiently(lambda: import_reports.refuse(self.checkpoint.job_id, entry.label, error))
+            patiently(lambda: import_reports.refuse(self.checkpoint.job_id, entry.label, error, state))
         else:
             self.batch.files[found.file_id].report.update(import_reports.refusal(error))
 
@@ -204,7 +211,7 @@ class _ImportRun:
                 "warning", f"{entry.name} changed while it was imported: it is read again from its start."
             )
         pending = [*self.ended_before.values(), *self.ended.values()]
-        return open_file(entry, self.checkpoint.job_id, pending)
+        return open_file(entry, self.checkpoint.job_id, pending, self.options.choice)
 
     def _read(self, found: OpenFile | FileMark, where: dict[str, Any]) -> Iterator[Batch]:
         if isinstance(found, FileMark):
@@ -216,7 +223,8 @@ class _ImportRun:
                 # A record that is cut off stands behind the cursor: the batch ends with the file.
                 if self.batch.add(piece.items, piece.projects) and not found.cursor.is_cut:
                     self._mark(found, is_done=False)
-                    self.position = {**where, "done": self.bytes_before, **found.position()}
+                    about = {"done": self.bytes_before, "size": found.entry.size}
+                    self.position = {**where, **about, **found.position()}
                     yield self._closed()
             is_done = True
         finally:
@@ -240,15 +248,18 @@ class _ImportRun:
 
     def _step(self, result: BatchResult) -> Step:
         position = result.position
-        done = position.get("done", 0) + position.get("cursor", {}).get("offset", 0)
+        # A packed file may be longer than it was thought to be.
+        offset = min(position.get("cursor", {}).get("offset", 0), position.get("size", 0))
+        done = position.get("done", 0) + offset
         return Step(result.counts, done, self.bytes_total, result.counts["seen"])
 
     def last_step(self) -> Step:
         """The end of it. Raises ``BadInput`` when every single file was refused."""
         job_id = self.checkpoint.job_id
         refused = import_reports.count_refused(job_id)
-        if refused == len(self.entries):
-            raise self._nothing_imported(refused)
+        passed = import_reports.count_refused(job_id, import_reports.PASSED)
+        if refused + passed == len(self.entries):
+            raise self._nothing_imported(refused + passed)
         counts = {**EMPTY_COUNTS, **self.checkpoint.counts}
         sessions = import_reports.count_sessions(job_id)
         return Step(counts, self.bytes_total, self.bytes_total, counts["seen"], "done", refused, sessions)

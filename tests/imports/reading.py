@@ -11,7 +11,7 @@ from bson.codec_options import CodecOptions
 from archive.bulk import FileMark
 from archive.files import Chunk, SourceFile, from_document, put_together
 from archive.records import Message, Rejected, encode
-from imports.formats import detect
+from imports.formats import Choice, detect
 from imports.normalise import Context, start_context
 from imports.open_files import OpenFile
 from imports.readers.lines import Cursor
@@ -61,10 +61,10 @@ def opened(data: bytes, file: SourceFile | None = None) -> OpenFile:
     return made
 
 
-def opened_as(data: bytes, name: str = "conversations.json", wanted: str = "") -> OpenFile:
+def opened_as(data: bytes, name: str = "conversations.json", wanted: str = "", **mapping: Any) -> OpenFile:
     """A file of any format at its start."""
     entry = MemoryEntry(data, name, name, "")
-    found = detect(entry, wanted)
+    found = detect(entry, Choice(wanted, mapping))
     context = found.format.start(found.sample, found.match)
     made = OpenFile(entry, SourceFile(FILE_ID, name), Cursor(), context)
     made.format, made.facts = found.format.name, found.match.facts
