@@ -7,10 +7,15 @@ from pathlib import PurePosixPath
 
 from archive.errors import BadInput
 
-ACCEPTED_EXTENSIONS = (".jsonl", ".ndjson", ".zip", ".json", ".txt", ".log")
+CONTAINER_ENDINGS = (".zip", ".tar", ".tgz", ".gz", ".zst")
+# What is looked at of a folder's and a container's files.
+LISTED_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".md", ".markdown", *CONTAINER_ENDINGS)
+TOOL_RESULTS = "tool-results"
+PASSED_FOLDERS = ("node_modules", ".git", "__MACOSX")
+ACCEPTED_EXTENSIONS = (*LISTED_ENDINGS, ".txt", ".log")
 ACCEPTED_WORDS = (
-    "Claude Code transcripts (.jsonl, .ndjson) and zips of them (.zip), "
-    "also .json, .txt and .log files that hold a transcript's lines"
+    "transcripts and exports (.jsonl, .ndjson, .json, .csv, .md, .markdown, .txt, .log) "
+    "and containers of them (.zip, .tar, .tgz, .gz, .zst)"
 )
 NAME_LIMIT = 1024
 SEGMENT_LIMIT = 255
@@ -21,7 +26,9 @@ _MAGIC = (
     (b"PK\x05\x06", "zip"),
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstandard"),
+    *((bytes([first]) + b"\x2a\x4d\x18", "zstandard") for first in range(0x50, 0x60)),
 )
+_TAR_BLOCK, _TAR_SUM = 512, slice(148, 156)
 _BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
@@ -49,6 +56,19 @@ def _shorten(path: str) -> str:
     return path[-NAME_LIMIT:]
 
 
+def is_listed(path: str) -> bool:
+    """Whether a file below a folder, or in a container, is looked at: its ending tells.
+
+    >>> [is_listed(path) for path in ("a/b.JSONL.gz", "tool-results/x.txt", "notes.txt", ".git/a.json")]
+    [True, True, False, False]
+    """
+    *folders, name = path.split("/")
+    if name.startswith("._") or not set(PASSED_FOLDERS).isdisjoint(folders):
+        return False
+    lower = name.lower()
+    return lower.endswith(LISTED_ENDINGS) or (lower.endswith(".txt") and folders[-1:] == [TOOL_RESULTS])
+
+
 def check_extension(name: str) -> None:
     """Refuse a name that cannot be one of our formats.
 
@@ -64,13 +84,26 @@ def check_extension(name: str) -> None:
 
 
 def sniff(head: bytes) -> str:
-    """Say what they look like: zip, gzip, zstandard, json-lines, json, text or binary."""
+    """Say what they look like: zip, gzip, zstandard, tar, json-lines, json, text or
+    binary. Needs 512 bytes for a tar, as many as there are for the others."""
     for magic, word in _MAGIC:
         if head.startswith(magic):
             return word
+    if _is_tar(head):
+        return "tar"
     if b"\x00" in head and not head.startswith(_BYTE_ORDER_MARKS[1:]):
         return "binary"
     return _kind_of_text(head)
+
+
+def _is_tar(head: bytes) -> bool:
+    """Whether its first block is a tar's header: the sum of its bytes stands in it. (Old ones have no magic
+    number.)"""
+    block = head[:_TAR_BLOCK]
+    told = block[_TAR_SUM].strip(b"\0 ")
+    if len(block) < _TAR_BLOCK or not told.isdigit() or told.strip(b"01234567"):
+        return False
+    return sum(block) - sum(block[_TAR_SUM]) + 8 * ord(" ") == int(told, 8)
 
 
 def _kind_of_text(head: bytes) -> str:

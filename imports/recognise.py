@@ -8,7 +8,7 @@ from archive import files
 from archive.files import SourceFile
 from archive.records import FileId
 from imports.readers.sources import Entry
-from imports.reading import hashes_at
+from imports.reading import hashes_at, length_of
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Recognised:
 def recognise(
     entry: Entry, path: str, source: str, job_id: str, pending: Iterable[SourceFile] = ()
 ) -> Recognised:
-    """Find the file in the archive or make a new one at ``path``; a copy is remembered as such.
+    """Find the file in the archive or make a new one at ``path``.
 
     ``pending`` are files as they will be held when what is on its way has been written. Reads the file once
     more to hash it, but only where one of its name or size is held.
@@ -40,22 +40,21 @@ def recognise(
         named = [soon.get(each.id, each) for each in files.files_at(path)]
         known = _known(entry, named, soon)
         if known is not None:
-            if known.is_same:
-                files.add_copy(known.file.id, path, job_id)
             return known
-        if made := files.create_file(path, source, {each.path for each in named}):
+        if made := files.create_file(path, source, {each.path for each in named}, job_id):
             return Recognised(made)
 
 
 def _known(entry: Entry, named: list[SourceFile], soon: dict[FileId, SourceFile]) -> Recognised | None:
     """What the file is to those of its name and of its size; None where it is a new one."""
-    sized = [each for each in soon.values() if each.size == entry.size]
-    if not (named or sized or files.is_size_known(entry.size)):
+    size = length_of(entry)
+    sized = [each for each in soon.values() if each.size == size]
+    if not (named or sized or files.is_size_known(size)):
         return None
-    hashes = hashes_at(entry, {each.held_size for each in named} | {entry.size})
-    same = next((each for each in [*named, *sized] if _is_same(each, entry.size, hashes)), None)
-    if same is None and entry.size in hashes:
-        same = files.whole_file(entry.size, hashes[entry.size].hexdigest())
+    hashes = hashes_at(entry, {each.held_size for each in named} | {size})
+    same = next((each for each in [*named, *sized] if _is_same(each, size, hashes)), None)
+    if same is None and size in hashes:
+        same = files.whole_file(size, hashes[size].hexdigest())
     if same is not None:
         return Recognised(same, same.held_size, is_same=True, is_whole=same.can_skip)
     grown = [each for each in named if _is_beginning(each, hashes)]

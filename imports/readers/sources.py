@@ -1,61 +1,59 @@
-"""Where the files come from: one file, a folder tree, or a zip of one; listed in order, opened on demand.
+"""Where the files come from: one file, a folder tree, a container of one; listed in order, opened on demand.
 
-Nothing is ever extracted to disk. Every file gets its *tree path*, the path that it has below ``~/.claude``
-and gets in an export again: ``projects/<folder>/<session>.jsonl``.
+Nothing is ever extracted under a name of its own. Every file gets its *tree path*, the path that it has below
+``~/.claude`` and gets in an export again: ``projects/<folder>/<session>.jsonl``.
 """
 
-import io
 import os
 import re
 import stat
-import struct
-import threading
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
 
 from archive.errors import BadInput, NotFound
-from imports.naming import clean_name
+from imports.naming import PASSED_FOLDERS, clean_name, is_listed, sniff
+from imports.readers.containers.bounds import (
+    DEFAULT_BOUNDS,
+    Bounds,
+    SourceTooLarge,
+    nested_too_deep,
+    too_many_entries,
+    unpacks_too_much,
+)
+from imports.readers.containers.layers import Fault, Gzip, Layers, ZipMember, Zstd
+from imports.readers.containers.listing import Member, packed_size, tar_members, zip_members
+from imports.readers.containers.opening import HEAD, Opener, close_containers, open_file
+from imports.readers.containers.streams import Stream
 
-TRANSCRIPT_ENDINGS = (".jsonl", ".ndjson")
-MAX_ZIP_ENTRIES = 200_000
-# The list of entries is held in memory; one of 100 bytes a name and 200,000 names fits.
-MAX_ZIP_DIRECTORY_BYTES = 32 * 1024 * 1024
-ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-ZIP_FAULTS = (
-    zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, OverflowError,
-    struct.error, zlib.error,
-)  # fmt: skip
-MAX_ZIP_RATIO = 1000
-MIN_SUSPECT_BYTES = 64 * 1024 * 1024
-SKIP_BLOCK = 1024 * 1024
-BUFFER_BYTES = 1024 * 1024
+__all__ = ["Bounds", "Entry", "Listing", "Stream", "close_containers", "list_entries"]
+
 ROOT_FILES = ("history.jsonl",)
-
-
-class Stream(Protocol):
-    """What a reader needs of an open file."""
-
-    def read(self, size: int, /) -> bytes: ...
-    def readline(self, limit: int, /) -> bytes: ...
-    def close(self) -> None: ...
+PACKED: dict[str, Gzip | Zstd] = {"gzip": Gzip(), "zstandard": Zstd()}
+PACKED_ENDING = re.compile(r"(\.(gz|zst))+$", re.IGNORECASE)
+CONTAINER_ENDING = re.compile(r"(\.tar)?\.(zip|tar|tgz|gz|zst)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of a source. ``tree_path`` is "" for a lone file whose folder only its lines can tell;
-    ``member`` is its number in a zip; ``name`` is for people, and ``number`` tells those of one job apart
-    that are called the same. Plain values: another process can open it as well."""
+    """One file of a source. Plain values: another process can open it as well.
+
+    ``name`` is for people, and ``number`` tells those of one job apart that are called the same.
+    ``tree_path`` is "" for a lone file whose folder only its lines can tell; ``inside`` is its path within
+    the source.
+    ``size`` is about how many bytes it has, exactly where ``exact_size`` says so. ``layers`` lie between
+    ``source``, a file on the disk, and its bytes.
+    """
 
     source: str
     name: str
     tree_path: str
     size: int
-    member: int | None = None
+    layers: Layers = ()
     number: int = 1
+    inside: str = ""
+    exact_size: bool = True
+    bounds: Bounds = DEFAULT_BOUNDS
 
     @property
     def label(self) -> str:
@@ -63,74 +61,184 @@ class Entry:
 
     def open(self, offset: int = 0) -> Stream:
         """The file's bytes from ``offset`` on. Raises ``BadInput`` when it cannot be read."""
-        if self.member is None:
-            return _open_file(Path(self.source), offset)
-        return _open_member(self, self.member, offset)
+        if not self.layers:
+            stream: Stream = open_file(self.source, offset)
+            return stream
+        return Opener(self.source, self.name, self.bounds).stream(self.layers, offset)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A source's transcripts in the order of their tree paths, and how many other files were passed over."""
+    """A source's files in the order of their tree paths, those of one container together; and how many other
+    files were passed over."""
 
     entries: list[Entry]
     passed_over: int = 0
 
 
-def list_entries(path: str, name: str = "") -> Listing:
-    """The transcripts below ``path``: itself, a folder's, or a zip's. ``name`` is what people call it.
+def list_entries(path: str, name: str = "", bounds: Bounds = DEFAULT_BOUNDS) -> Listing:
+    """The files below ``path``: itself, a folder's, or a container's. ``name`` is what people call it.
 
-    A file that is given by itself is listed whatever its ending: its content decides later. Raises
-    ``NotFound`` for a missing path and ``BadInput`` for one that holds no transcripts.
+    A file that is given by itself is listed whatever its ending: its content decides later. What cannot be
+    read within a folder or a container is listed, too, and says so when it is opened. Nothing is unpacked for
+    it but containers that lie packed in others. Raises ``NotFound`` for a missing path and ``BadInput`` for
+    one that holds nothing to import, or goes beyond the bounds.
     """
     place, shown = Path(path), clean_name(name or Path(path).name)
     try:
         details = place.stat()
     except (OSError, ValueError) as error:
         raise NotFound(f"There is no {clean_name(name or path)}.", hint="Check the path.") from error
+    listing = _Listing(bounds)
     if stat.S_ISDIR(details.st_mode):
-        return _sorted(_walk(place), shown)
-    if not stat.S_ISREG(details.st_mode):
-        raise BadInput(f"{shown} is neither a file nor a folder.", hint="Choose a transcript or a zip.")
-    if _is_zip(place):
-        return _sorted(_zip_members(place, shown), shown)
-    return Listing([Entry(str(place), shown, _tree_path_of_file(place, name), details.st_size)])
-
-
-def _is_zip(place: Path) -> bool:
-    """Whether it begins like a zip. (Its end may look like one's in any file.)"""
-    stream = _open_file(place, 0)
-    try:
-        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-    finally:
-        stream.close()
-
-
-def _sorted(found: Iterator[Entry | None], name: str) -> Listing:
-    every = list(found)
-    entries = sorted(
-        (each for each in every if each is not None), key=lambda each: (each.tree_path, each.name)
-    )
+        entries = listing.folder(place)
+    elif stat.S_ISREG(details.st_mode):
+        file = Entry(str(place), shown, _tree_path_of_file(place, name), details.st_size, bounds=bounds)
+        entries = [_named_inside(each, shown) for each in listing.expanded(file, 0)]
+    else:
+        raise BadInput(f"{shown} is neither a file nor a folder.", hint="Choose a transcript or a container.")
     if not entries:
         raise BadInput(
-            f"{name} holds no transcripts: none of its {len(every)} files ends in .jsonl.",
+            f"{shown} holds nothing to import: "
+            f"none of its {listing.passed_over:,} files is of a kind that is looked at.",
             code="nothing_to_import",
-            hint="Choose ~/.claude/projects, one of its folders, or a zip of it.",
+            hint="Choose ~/.claude/projects, one of its folders, an export, or a container of them.",
         )
-    return Listing(entries, len(every) - len(entries))
+    return Listing(entries, listing.passed_over)
 
 
-def _walk(folder: Path) -> Iterator[Entry | None]:
-    prefix = _prefix_of(folder)
-    for base, folders, names in os.walk(folder):
-        folders[:] = sorted(each for each in folders if each != "__MACOSX")
-        for name in sorted(names):
-            path = Path(base, name)
-            details = _regular(path) if name.endswith(TRANSCRIPT_ENDINGS) else None
-            if details is None:
-                yield None
-                continue
-            inside = clean_name(path.relative_to(folder).as_posix())
-            yield Entry(str(path), inside, _tree_path(prefix, inside), details.st_size)
+class _Listing:
+    """A listing in the making: what is counted over all of its containers."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.passed_over = self.members = self.unpacked = 0
+
+    def folder(self, folder: Path) -> list[Entry]:
+        """A folder's files. One that cannot be read is no reason to leave the others."""
+        return self._in_order(self._expanded_or_fault(entry, 0) for entry in self._walk(folder))
+
+    def _walk(self, folder: Path) -> Iterator[Entry]:
+        prefix = _prefix_of(folder)
+        for base, folders, names in os.walk(folder):
+            folders[:] = [each for each in folders if each not in PASSED_FOLDERS]
+            for name in names:
+                path = Path(base, name)
+                inside = clean_name(path.relative_to(folder).as_posix())
+                details = _regular(path) if is_listed(inside) else None
+                if details is None:
+                    self.passed_over += 1
+                    continue
+                tree_path = _tree_path(prefix, inside)
+                yield Entry(str(path), inside, tree_path, details.st_size, inside=inside, bounds=self.bounds)
+
+    def _in_order(self, found: Iterator[tuple[Entry, list[Entry]]]) -> list[Entry]:
+        """By the tree paths, but what one container holds together: it is unpacked once."""
+        ordered = sorted(found, key=lambda each: (each[0].tree_path, each[0].name))
+        return [entry for _, entries in ordered for entry in entries]
+
+    def _expanded_or_fault(self, file: Entry, level: int) -> tuple[Entry, list[Entry]]:
+        try:
+            return file, self.expanded(file, level)
+        except SourceTooLarge:
+            raise
+        except BadInput as error:
+            return file, [replace(file, layers=(Fault.of(error),))]
+
+    def expanded(self, file: Entry, level: int) -> list[Entry]:
+        """What a file is, by its content: itself, or the files that it contains. ``level`` is how many
+        containers it lies in."""
+        kind = self._kind(file)
+        if kind not in ("zip", "tar", *PACKED):
+            return [file]
+        if level >= self.bounds.levels:
+            raise nested_too_deep(file.name, self.bounds)
+        if kind not in PACKED:
+            return self._contained(file, kind, level)
+        content = self._unpacked(file, PACKED[kind])
+        if self._kind(content) == "tar":
+            return self._contained(replace(file, layers=content.layers), "tar", level)
+        return self.expanded(content, level + 1)
+
+    def _kind(self, file: Entry) -> str:
+        return sniff(Opener(file.source, file.name, self.bounds, HEAD).head(file.layers))
+
+    def _unpacked(self, file: Entry, layer: Gzip | Zstd) -> Entry:
+        """The one file that a packed one holds."""
+        opener, size = Opener(file.source, file.name, self.bounds), file.size
+        if opener.is_in_place(file.layers):
+            size = packed_size(layer, opener.window(file.layers))
+        return replace(
+            file,
+            layers=(*file.layers, layer),
+            inside=PACKED_ENDING.sub("", file.inside),
+            size=size,
+            exact_size=False,
+        )
+
+    def _contained(self, container: Entry, kind: str, level: int) -> list[Entry]:
+        """The files in a zip or tar; behind the whole ones of a damaged one stands its fault."""
+        entries: list[tuple[Entry, list[Entry]]] = []
+        fault: list[Entry] = []
+        try:
+            for member in self._members(container, kind):
+                self._count(container, member)
+                entries.append(self._expanded_or_fault(_entry_in(container, member), level + 1))
+        except SourceTooLarge:
+            raise
+        except BadInput as error:
+            if not entries:
+                raise
+            fault = [replace(container, layers=(Fault.of(error),), size=0)]
+        return self._in_order(iter(entries)) + fault
+
+    def _members(self, container: Entry, kind: str) -> Iterator[Member]:
+        """The members that are looked at; the others are counted."""
+        window = Opener(container.source, container.name, self.bounds).window(container.layers)
+        if kind == "zip":
+            members = zip_members(window, container.name, self.bounds)
+        else:
+            members = tar_members(window, container.name)
+        for member in members:
+            self.members += 1
+            if self.members > self.bounds.entries:
+                raise too_many_entries(container.name, self.bounds)
+            if member is None or not is_listed(member.path):
+                self.passed_over += 1
+            else:
+                yield member
+
+    def _count(self, container: Entry, member: Member) -> None:
+        if isinstance(member.layer, ZipMember) and not member.layer.is_stored:
+            self.unpacked += member.size
+        if self.unpacked > self.bounds.unpacked:
+            raise unpacks_too_much(container.name, self.bounds)
+
+
+def _entry_in(container: Entry, member: Member) -> Entry:
+    """A member as an entry of its own. (What was given itself has no ``inside``.)"""
+    path, inside = member.path, f"{container.inside}/{member.path}"
+    if container.inside and path not in ROOT_FILES and "/projects/" not in f"/{path}":
+        tree_path = _tree_path(CONTAINER_ENDING.sub("", container.tree_path), path)
+    else:
+        tree_path = _tree_path("", path)
+    return replace(
+        container,
+        name=f"{container.name}: {path}",
+        tree_path=tree_path,
+        size=member.size,
+        layers=(*container.layers, member.layer),
+        inside=inside.removeprefix("/"),
+        exact_size=True,
+    )
+
+
+def _named_inside(entry: Entry, shown: str) -> Entry:
+    return (
+        entry
+        if entry.inside
+        else replace(entry, inside=PACKED_ENDING.sub("", shown) if entry.layers else shown)
+    )
 
 
 def _regular(path: Path) -> os.stat_result | None:
@@ -155,13 +263,14 @@ def _prefix_of(folder: Path) -> str:
 
 def _tree_path(prefix: str, inside: str) -> str:
     """
-    >>> _tree_path("", "backup/projects/-home-ada/1.jsonl")
+    >>> _tree_path("", "backup/projects/-home-ada/1.jsonl.gz")
     'projects/-home-ada/1.jsonl'
     >>> _tree_path("projects/-home-ada", "1.jsonl")
     'projects/-home-ada/1.jsonl'
     >>> _tree_path("", "notes/1.jsonl")
     'projects/notes/1.jsonl'
     """
+    inside = PACKED_ENDING.sub("", inside)
     if prefix:
         return f"{prefix}/{inside}"
     if inside in ROOT_FILES:
@@ -172,7 +281,7 @@ def _tree_path(prefix: str, inside: str) -> str:
 
 def _tree_path_of_file(place: Path, name: str) -> str:
     """The tree path of a lone file, where its own path (or the one it was uploaded with) tells it."""
-    given = clean_name(name or place.resolve().as_posix())
+    given = PACKED_ENDING.sub("", clean_name(name or place.resolve().as_posix()))
     if PurePosixPath(given).name in ROOT_FILES:
         return PurePosixPath(given).name
     match = re.search(r"(?:^|/)(projects/-[^/]+/.+)$", given, re.DOTALL)
@@ -180,152 +289,3 @@ def _tree_path_of_file(place: Path, name: str) -> str:
         return match.group(1)
     # A folder that was picked in the browser comes as files with paths below it.
     return _tree_path("", given) if name and "/" in given else ""
-
-
-def _open_file(path: Path, offset: int) -> Stream:
-    try:
-        stream = path.open("rb", buffering=BUFFER_BYTES)
-    except OSError as error:
-        raise BadInput(
-            f"{clean_name(path.name)} cannot be read: {error.strerror}.", hint="Check its permissions."
-        ) from error
-    stream.seek(offset)
-    return stream
-
-
-# ------------------------------------------------------------------ zip
-
-
-def _zip_members(place: Path, name: str) -> Iterator[Entry | None]:
-    for number, info in enumerate(_open_zip(place, name).infolist()):
-        if not info.filename or info.is_dir():
-            continue
-        inside = clean_name(info.filename)
-        if _is_transcript(info, inside):
-            _check_member(info, f"{inside} in {name}")
-            tree_path = _tree_path("", inside)
-            yield Entry(str(place), f"{name}: {inside}", tree_path, info.file_size, number)
-        else:
-            yield None
-
-
-def _open_zip(place: Path, name: str) -> zipfile.ZipFile:
-    """The zip, with a list of entries that is known to fit into memory."""
-    try:
-        with place.open("rb") as stream:
-            end: Any = zipfile._EndRecData(stream)  # type: ignore[attr-defined]  # what ZipFile itself reads
-        if end is None:
-            raise _bad_zip(f"{name} is a zip that is cut off: its list of entries is missing.")
-        entries, size = end[4], end[5]
-        if entries > MAX_ZIP_ENTRIES or size > MAX_ZIP_DIRECTORY_BYTES:
-            raise _bad_zip(f"{name} has {entries:,} entries; at most {MAX_ZIP_ENTRIES:,} are read.")
-        return zipfile.ZipFile(place)
-    except ZIP_FAULTS as error:
-        raise _bad_zip(f"{name} is a damaged zip: {error}.") from error
-
-
-class _OpenZips(threading.local):
-    """The zip that was opened last stays open (in each thread), since the list of its entries takes long to
-    read."""
-
-    def __init__(self) -> None:
-        self.key: tuple[Any, ...] = ()
-        self.archive: zipfile.ZipFile | None = None
-
-    def give(self, place: Path, name: str) -> zipfile.ZipFile:
-        key = _file_key(place)
-        if self.archive is None or self.key != key:
-            self.close()
-            self.archive, self.key = _open_zip(place, name), key
-        return self.archive
-
-    def close(self) -> None:
-        if self.archive is not None:
-            self.archive.close()
-        self.archive, self.key = None, ()
-
-
-_open_zips = _OpenZips()
-
-
-def close_zips() -> None:
-    """Close the zip that was kept open in this thread: nothing of it is needed any more. Idempotent."""
-    _open_zips.close()
-
-
-def _file_key(place: Path) -> tuple[Any, ...]:
-    try:
-        details = place.stat()
-    except OSError as error:
-        raise _bad_zip(f"{clean_name(place.name)} is gone.") from error
-    return str(place), details.st_ino, details.st_size, details.st_mtime_ns
-
-
-def _bad_zip(message: str) -> BadInput:
-    return BadInput(message, code="bad_zip", hint="Make the zip again, or choose the folder itself.")
-
-
-def _is_transcript(info: zipfile.ZipInfo, inside: str) -> bool:
-    is_link = stat.S_ISLNK(info.external_attr >> 16)
-    return inside.endswith(TRANSCRIPT_ENDINGS) and not inside.startswith("__MACOSX/") and not is_link
-
-
-def _check_member(info: zipfile.ZipInfo, shown: str) -> None:
-    if info.flag_bits & 0x1:
-        raise BadInput(f"{shown} is encrypted.", code="bad_zip", hint="Make a zip without a password.")
-    if info.compress_type not in ZIP_METHODS:
-        # The other methods unpack without bounds.
-        raise BadInput(
-            f"{shown} is packed in an unusual way.", code="bad_zip", hint="Make the zip with deflate."
-        )
-    ratio = info.file_size / max(1, info.compress_size)
-    if ratio > MAX_ZIP_RATIO and info.file_size > MIN_SUSPECT_BYTES:
-        raise BadInput(
-            f"{shown} grows {ratio:,.0f} times when unpacked, which no transcript does.",
-            code="zip_bomb",
-            hint="Give the transcript itself instead of the zip.",
-        )
-
-
-def _open_member(entry: Entry, number: int, offset: int) -> Stream:
-    archive = _open_zips.give(Path(entry.source), entry.name)
-    members = archive.infolist()
-    if number >= len(members):
-        raise _bad_zip(f"{entry.name} is another zip than it was.")
-    stream = _BoundedMember(entry.name, archive, members[number])
-    while offset > 0:
-        block = stream.read(min(offset, SKIP_BLOCK))
-        if not block:
-            raise _bad_zip(f"{entry.name} is shorter than it was.")
-        offset -= len(block)
-    return stream
-
-
-class _BoundedMember:
-    """Reads a member, counting its real bytes: a size that lies or a bad checksum is refused."""
-
-    def __init__(self, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-        self.name, self.left = name, info.file_size
-        try:
-            self.stream = io.BufferedReader(archive.open(info), BUFFER_BYTES)  # type: ignore[type-var]
-        except ZIP_FAULTS as error:
-            raise _bad_zip(f"{name} is damaged: {error}.") from error
-
-    def read(self, size: int) -> bytes:
-        return self._counted(self.stream.read, size)
-
-    def readline(self, limit: int) -> bytes:
-        return self._counted(self.stream.readline, limit)
-
-    def _counted(self, read: Callable[[int], bytes], size: int) -> bytes:
-        try:
-            block = read(size)
-        except ZIP_FAULTS as error:
-            raise _bad_zip(f"{self.name} is damaged: {error}.") from error
-        self.left -= len(block)
-        if self.left < 0 or (self.left > 0 and not block and size):
-            raise _bad_zip(f"{self.name} is of another size than the zip says.")
-        return block
-
-    def close(self) -> None:
-        self.stream.close()
