@@ -30,6 +30,16 @@ class TooLarge(BadInput):
     code = "too_large"
 
 
+class TooMany(ArchiveError):
+    """Too often, or too much at once, for now; ``retry_after`` is in how many seconds it may work."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "", retry_after: int) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
+
+
 class NotFound(ArchiveError):
     """There is no such thing, or it is not yours to see."""
 

@@ -18,6 +18,11 @@ class SiteConfig(AppConfig):
         # Importing them registers the checks, and makes our Celery app the one of every task.
         from claudelens_site import celery, checks  # noqa: F401
 
-        connection.configure(settings.MONGODB_URL, settings.MONGODB_DATABASE)
+        connection.configure(
+            settings.MONGODB_URL,
+            settings.MONGODB_DATABASE,
+            minPoolSize=settings.CLAUDELENS_MONGODB_POOL_MIN,
+            maxPoolSize=settings.CLAUDELENS_MONGODB_POOL_MAX,
+        )
         # Reading the prices sets them; what cannot be read is told by the check, E008.
         list(checks.prices())

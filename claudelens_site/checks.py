@@ -37,6 +37,20 @@ COUNTS = (
     "CLAUDELENS_JOB_MAX_ATTEMPTS",
     "CLAUDELENS_REAPER_SECONDS",
     "CLAUDELENS_ARTIFACT_DAYS",
+    "CLAUDELENS_MONGODB_POOL_MAX",
+)
+NO_LIMIT_BY_ZERO = (
+    "CLAUDELENS_UPLOADS_PER_HOUR",
+    "CLAUDELENS_IMPORTS_PER_HOUR",
+    "CLAUDELENS_ACTIVE_IMPORTS",
+    "CLAUDELENS_API_PER_MINUTE",
+    "CLAUDELENS_NOTIFY_AFTER_SECONDS",
+    "CLAUDELENS_MONGODB_POOL_MIN",
+)
+PERCENTAGES = (
+    "CLAUDELENS_REJECT_LIMIT_PERCENT",
+    "CLAUDELENS_DISK_FULL_PERCENT",
+    "CLAUDELENS_DISK_PAUSE_PERCENT",
 )
 BSON_BYTES = 16 * 1024**2
 
@@ -105,11 +119,12 @@ def urls() -> Findings:
 
 
 def counts() -> Findings:
-    """E006: sizes, times and limits are whole numbers above zero."""
-    for name in COUNTS:
-        if getattr(settings, name) < 1:
+    """E006: sizes, times and limits are whole numbers above zero, or zero where that means something."""
+    least = dict.fromkeys(COUNTS, 1) | dict.fromkeys(NO_LIMIT_BY_ZERO, 0)
+    for name, number in least.items():
+        if getattr(settings, name) < number:
             yield Error(
-                f"{name} is {getattr(settings, name)}; it has to be at least 1.",
+                f"{name} is {getattr(settings, name)}; it has to be at least {number}.",
                 hint=f"Set {name} to a positive number, or unset it.",
                 id="claudelens.E006",
             )
@@ -130,12 +145,17 @@ def relations() -> Findings:
             hint="Set it to 15728640 (15 MiB) or less.",
             id="claudelens.E007",
         )
-    if not 0 <= settings.CLAUDELENS_REJECT_LIMIT_PERCENT <= 100:
+    if settings.CLAUDELENS_MONGODB_POOL_MIN > max(1, settings.CLAUDELENS_MONGODB_POOL_MAX):
         yield Error(
-            "CLAUDELENS_REJECT_LIMIT_PERCENT is no percentage.",
-            hint="Set it to a number from 0 to 100.",
+            "CLAUDELENS_MONGODB_POOL_MIN is larger than CLAUDELENS_MONGODB_POOL_MAX.",
+            hint="Set the smaller number of connections as the minimum.",
             id="claudelens.E007",
         )
+    for name in PERCENTAGES:
+        if not 0 <= getattr(settings, name) <= 100:
+            yield Error(
+                f"{name} is no percentage.", hint="Set it to a number from 0 to 100.", id="claudelens.E007"
+            )
 
 
 def prices() -> Findings:
@@ -167,6 +187,24 @@ def origins() -> Findings:
             "CLAUDELENS_BEHIND_HTTPS is on, but CSRF_TRUSTED_ORIGINS is empty.",
             hint="Set CSRF_TRUSTED_ORIGINS to https:// and your host name.",
             id="claudelens.W009",
+        )
+
+
+def e_mail() -> Findings:
+    """E015: links in e-mails need a whole address. W015: without one they have none."""
+    address = settings.CLAUDELENS_PUBLIC_URL
+    parts = urlsplit(address)
+    if address and (parts.scheme not in {"http", "https"} or not parts.netloc):
+        yield Error(
+            f"CLAUDELENS_PUBLIC_URL is {address!r}, which is no address of a site.",
+            hint="Set it to the site's address as people see it, like https://claudelens.example.org",
+            id="claudelens.E015",
+        )
+    if settings.CLAUDELENS_EMAIL_URL and not address:
+        yield checks.Warning(
+            "E-mails about jobs will have no link: CLAUDELENS_PUBLIC_URL is empty.",
+            hint="Set CLAUDELENS_PUBLIC_URL to the site's address as people see it.",
+            id="claudelens.W015",
         )
 
 
@@ -202,6 +240,7 @@ CHECKS: tuple[Callable[[], Findings], ...] = (
     relations,
     prices,
     origins,
+    e_mail,
     log_format,
     https,
 )

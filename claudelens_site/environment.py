@@ -6,6 +6,7 @@ command, server or worker starts with it.
 
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
 
@@ -30,6 +31,15 @@ class ToldEnv(Env):
             return super().bool(var, default)
         self.unreadable.append((var, "true or false"))
         return default
+
+    def mail_server(self, var: str) -> dict[str, Any]:
+        """Django's settings of the mail server at this address; none where there is no address."""
+        address = self.str(var, "")
+        try:
+            return dict(self.email_url_config(address)) if address else {}
+        except (ValueError, ImproperlyConfigured):
+            self.unreadable.append((var, "an address of the form smtp+tls://user:password@host:587"))
+            return {}
 
 
 NO = ("false", "off", "no", "n", "0")

@@ -15,6 +15,7 @@ CONTENT_TYPE = "application/problem+json"
 KEPT_HEADERS = {"WWW-Authenticate", "Retry-After", "Allow"}
 STATUS_BY_CLASS: list[tuple[type[errors.ArchiveError], int]] = [
     (errors.TooLarge, 413),
+    (errors.TooMany, 429),
     (errors.BadInput, 400),
     (errors.NotFound, 404),
     (errors.Conflict, 409),
@@ -83,7 +84,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     instance = context["request"].path
     if isinstance(error, errors.ArchiveError):
         status = status_of(error)
-        return _response(problem(status, error.message, code=error.code, hint=error.hint, instance=instance))
+        members = problem(status, error.message, code=error.code, hint=error.hint, instance=instance)
+        return _response(members, _headers(error))
     response = drf_exception_handler(error, context)
     if response is None:
         return None
@@ -132,6 +134,10 @@ def _json(status: int, detail: str, request: HttpRequest) -> JsonResponse:
 def _response(members: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
     kept = {name: value for name, value in (headers or {}).items() if name in KEPT_HEADERS}
     return Response(members, status=members["status"], headers=kept, content_type=CONTENT_TYPE)
+
+
+def _headers(error: errors.ArchiveError) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooMany) else {}
 
 
 def _detail(error: Exception) -> str:

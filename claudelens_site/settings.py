@@ -38,6 +38,8 @@ CLAUDELENS_ADMIN_PASSWORD = env.str("CLAUDELENS_ADMIN_PASSWORD", "")
 _servers = embedded.known_urls(CLAUDELENS_DATA_DIR)
 MONGODB_URL = env.str("MONGODB_URL", "") or _servers.mongodb_url
 MONGODB_DATABASE = env.str("MONGODB_DATABASE", "claudelens")
+CLAUDELENS_MONGODB_POOL_MIN = env.int("CLAUDELENS_MONGODB_POOL_MIN", 0)
+CLAUDELENS_MONGODB_POOL_MAX = env.int("CLAUDELENS_MONGODB_POOL_MAX", 50)
 REDIS_URL = env.str("REDIS_URL", "") or _servers.redis_url
 DATABASES = {
     "default": Env.db_url_config(
@@ -62,6 +64,12 @@ CLAUDELENS_UPLOAD_QUOTA_BYTES = env.int("CLAUDELENS_UPLOAD_QUOTA_BYTES", 50 * 10
 CLAUDELENS_UPLOAD_PART_BYTES = env.int("CLAUDELENS_UPLOAD_PART_BYTES", 8 * 1024**2)
 CLAUDELENS_MULTIPART_MAX_BYTES = env.int("CLAUDELENS_MULTIPART_MAX_BYTES", 16 * 1024**2)
 CLAUDELENS_UPLOAD_EXPIRY_HOURS = env.int("CLAUDELENS_UPLOAD_EXPIRY_HOURS", 24)
+CLAUDELENS_UPLOADS_PER_HOUR = env.int("CLAUDELENS_UPLOADS_PER_HOUR", 20_000)
+CLAUDELENS_IMPORTS_PER_HOUR = env.int("CLAUDELENS_IMPORTS_PER_HOUR", 600)
+CLAUDELENS_ACTIVE_IMPORTS = env.int("CLAUDELENS_ACTIVE_IMPORTS", 100)
+CLAUDELENS_API_PER_MINUTE = env.int("CLAUDELENS_API_PER_MINUTE", 6000)
+CLAUDELENS_DISK_FULL_PERCENT = env.int("CLAUDELENS_DISK_FULL_PERCENT", 95)
+CLAUDELENS_DISK_PAUSE_PERCENT = env.int("CLAUDELENS_DISK_PAUSE_PERCENT", 90)
 CLAUDELENS_MAX_RECORD_BYTES = env.int("CLAUDELENS_MAX_RECORD_BYTES", 15 * 1024**2)
 CLAUDELENS_BATCH_DOCS = env.int("CLAUDELENS_BATCH_DOCS", 1000)
 CLAUDELENS_REJECT_LIMIT_PERCENT = env.int("CLAUDELENS_REJECT_LIMIT_PERCENT", 10)
@@ -79,6 +87,16 @@ except ValueError as _error:
     CLAUDELENS_PRICE_OVERRIDES = f"no JSON, {_error}"  # told by check E008
 # Raw PATCH parts are the largest bodies that a view may read at once.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CLAUDELENS_UPLOAD_PART_BYTES + 1024**2
+
+# --- notices and e-mail -----------------------------------------------------------------------
+CLAUDELENS_PUBLIC_URL = env.str("CLAUDELENS_PUBLIC_URL", "").rstrip("/")
+CLAUDELENS_NOTIFY_AFTER_SECONDS = env.int("CLAUDELENS_NOTIFY_AFTER_SECONDS", 60)
+CLAUDELENS_NOTIFY_EMAIL = env.bool("CLAUDELENS_NOTIFY_EMAIL", True)
+CLAUDELENS_EMAIL_URL = env.str("CLAUDELENS_EMAIL_URL", "")
+CLAUDELENS_EMAIL_FROM = env.str("CLAUDELENS_EMAIL_FROM", "claudelens@localhost")
+# Becomes EMAIL_BACKEND, EMAIL_HOST and the others; without an address Django writes mails to stderr.
+vars().update(env.mail_server("CLAUDELENS_EMAIL_URL"))
+EMAIL_TIMEOUT = 10
 
 # --- Django -----------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -132,6 +150,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "jobs.context.notices",
             ]
         },
     }
@@ -200,6 +219,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["claudelens_site.throttle.PerUserThrottle"],
     "EXCEPTION_HANDLER": "claudelens_site.problems.exception_handler",
     "DEFAULT_FILTER_BACKENDS": [],
 }
@@ -213,6 +233,17 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAdminUser"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+}
+
+# --- cache ------------------------------------------------------------------------------------
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "claudelens",
+        # Nobody waits in a request for a Redis that is down.
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1, "retry": None},
+    }
 }
 
 # --- live progress (Channels) -----------------------------------------------------------------
@@ -269,6 +300,16 @@ CELERY_BEAT_SCHEDULE = {
     "delete expired uploads": {
         "task": "imports.tasks.expire_uploads",
         "schedule": timedelta(hours=1),
+        "options": {"expires": 3600},
+    },
+    "send e-mails about jobs": {
+        "task": "jobs.tasks.send_mail",
+        "schedule": timedelta(seconds=30),
+        "options": {"expires": 30},
+    },
+    "delete old notices": {
+        "task": "jobs.tasks.expire_notices",
+        "schedule": timedelta(days=1),
         "options": {"expires": 3600},
     },
     "forget old idempotency keys": {

@@ -42,6 +42,10 @@ class ExportJob(Job):
         artifact = getattr(self, "artifact", None)
         return artifact if artifact is not None and artifact.is_ready else None
 
+    def told_parameters(self) -> dict[str, str]:
+        """The format and the filter, in words."""
+        return {"format": self.format, "filter": self.subject or "everything"}
+
     def get_absolute_url(self) -> str:
         """Its page."""
         return reverse("exports:detail", args=[self.pk])

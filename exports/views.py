@@ -22,6 +22,7 @@ from exports.filters import FIELDS
 from exports.forms import ExportForm
 from exports.models import ExportJob
 from exports.renderers import RENDERERS
+from jobs import notices
 
 PAGE_SIZE = 50
 LOG_LINES_SHOWN = 200
@@ -81,6 +82,7 @@ def _form_page(request: HttpRequest, form: ExportForm, *, status: int = 200, **m
 def export_detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """One export: how far it is, then its file, what it holds and what it does not."""
     job = _job_or_404(request, job_id)
+    notices.see_job(request.user, job)
     context = {
         "job": job,
         "artifact": getattr(job, "artifact", None),

@@ -28,6 +28,7 @@ from imports.serializers import (
     ImportJobSerializer,
     ImportSummarySerializer,
     RejectedRecordSerializer,
+    UploadDetailSerializer,
     UploadSerializer,
 )
 from jobs.api import IdempotentCreateMixin, JobViewSet
@@ -153,10 +154,10 @@ class UploadListView(TusView):
 class UploadView(TusView):
     """One upload: how far it is, its next part, its end."""
 
-    @extend_schema(summary="How far an upload is", responses=UploadSerializer)
+    @extend_schema(summary="How far an upload is", responses=UploadDetailSerializer)
     def get(self, request: Request, upload_id: UUID) -> Response:
-        """The upload; whole ones with their sha256 and what they look like."""
-        return Response(UploadSerializer(uploads.find_upload(request.user, upload_id)).data)
+        """The upload; whole ones with their sha256, what they look like, and whether they are known."""
+        return Response(UploadDetailSerializer(uploads.find_upload(request.user, upload_id)).data)
 
     @extend_schema(exclude=True)
     def head(self, request: Request, upload_id: UUID) -> Response:

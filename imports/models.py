@@ -70,6 +70,10 @@ class Upload(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-created_at"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["owner", "sha256"], name="upload_same"),
+            models.Index(fields=["owner", "-created_at"], name="upload_mine"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -139,6 +143,11 @@ class ImportJob(Job):
     def bytes_given(self) -> int:
         """What the files hold together, as they were given."""
         return sum(source.get("bytes") or 0 for source in self.sources)
+
+    def told_parameters(self) -> dict[str, Any]:
+        """How many files, and the options."""
+        files = sum(source.get("files", 1) for source in self.sources)
+        return {"files": files} | dict(self.parameters.get("options", {}))
 
     def get_absolute_url(self) -> str:
         """Its page."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from imports import services
+from imports import services, uploads
 from imports.models import ImportJob, Upload
 from jobs.serializers import JobSerializer
 
@@ -24,6 +25,39 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
             "id", "name", "size", "offset", "state", "sha256", "content", "expiresAt"
         ]  # fmt: skip
         read_only_fields: ClassVar[list[str]] = fields
+
+
+class SameFileSerializer(serializers.Serializer[Any]):
+    """The newest completed import of a file with the same bytes before."""
+
+    job = serializers.UUIDField()
+    finishedAt = serializers.DateTimeField()  # noqa: N815
+    sha256 = serializers.CharField()
+
+
+class UploadDetailSerializer(UploadSerializer):
+    """One upload by itself: when whole, also whether its bytes are known already."""
+
+    importedBefore = serializers.SerializerMethodField()  # noqa: N815
+    held = serializers.SerializerMethodField(
+        help_text="Whether the archive holds this very file; null where it cannot be said."
+    )
+
+    class Meta(UploadSerializer.Meta):
+        fields: ClassVar[list[str]] = [*UploadSerializer.Meta.fields, "importedBefore", "held"]
+        read_only_fields: ClassVar[list[str]] = fields
+
+    @extend_schema_field(SameFileSerializer(allow_null=True))
+    def get_importedBefore(self, upload: Upload) -> dict[str, Any] | None:  # noqa: N802
+        """The user's own import of it, if there was one."""
+        job = uploads.imported_before(upload)
+        if job is None:
+            return None
+        return {"job": str(job.pk), "finishedAt": job.finished_at, "sha256": upload.sha256}
+
+    def get_held(self, upload: Upload) -> bool | None:
+        """Whoever brought it."""
+        return uploads.is_held(upload)
 
 
 class ImportCreateSerializer(serializers.Serializer[Any]):

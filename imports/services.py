@@ -12,9 +12,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from archive.errors import ArchiveError, BadInput, Conflict
+from imports import limits
 from imports.models import ImportJob, Upload, UploadState
 from imports.naming import ACCEPTED_WORDS
 from imports.pipeline import ImportOptions, Source, Step, import_batches
+from imports.room import paced
 from imports.uploads import (
     find_uploads,
     receive_form_files,
@@ -24,14 +26,9 @@ from imports.uploads import (
 )
 from jobs import runner
 from jobs.progress import Progress
-from jobs.states import ACTIVE, JobState
+from jobs.states import ACTIVE, DONE
 
-DONE = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
-UNREADABLE = {
-    "binary": "holds neither text nor a zip",
-    "gzip": "is packed with gzip: unpack it first",
-    "zstandard": "is packed with zstandard: unpack it first",
-}
+UNREADABLE = {"binary": "holds neither text nor a container of it"}
 USER_OPTIONS = ("reject_percent",)
 REJECT_GRACE = 1000
 COUNTED = ("inserted", "duplicates", "updated", "skipped", "rejected")
@@ -48,6 +45,7 @@ def create_import(
 
     :raises BadInput: nothing chosen, an upload that is incomplete or no text, unknown option
     :raises Conflict: the same content is being imported right now, or an upload was used already
+    :raises TooMany: the owner has started too many
     """
     checked = check_options(options or {})
     found = find_uploads(owner, uploads)
@@ -133,6 +131,7 @@ def _save_once(job: ImportJob, uploads: Sequence[Upload]) -> None:
     """Save the job, take its uploads, ring the bell: all of it or nothing."""
     try:
         with transaction.atomic():
+            limits.check_import(job.owner)
             job.save(force_insert=True)
             take_uploads(uploads, job)
             runner.enqueue(job)
@@ -170,7 +169,7 @@ def _pull(job: ImportJob, progress: Progress) -> Step | None:
         sources, job_id=str(job.pk), token=progress.token, options=options, log=progress.log
     )
     last = None
-    for last in steps:
+    for last in paced(steps, progress):
         if last.phase != job.phase or last.bytes_total != job.bytes_total:
             progress.phase(last.phase, bytes_total=last.bytes_total)
         progress.advance(last)
@@ -235,8 +234,11 @@ def retry_import(job: ImportJob) -> None:
     """Send a failed, errored or cancelled job on its way again, from where it stood.
 
     :raises Conflict: it is no such job, or the same content is being imported by another
+    :raises TooMany: enough of the owner's imports run or wait
     """
-    runner.retry(job)
+    with transaction.atomic():
+        limits.check_again(job.owner)
+        runner.retry(job)
 
 
 def earlier_import(job: ImportJob) -> ImportJob | None:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import Q
 from django.utils import timezone
 
-from archive.errors import ArchiveError, BadInput, Conflict, Gone, NotFound, OutOfSpace, TooLarge
+from archive import files
+from archive.errors import ArchiveError, BadInput, Conflict, Gone, NotFound, TooLarge, Unavailable
+from imports import limits
 from imports.models import ImportJob, Upload, UploadQuerySet, UploadState
 from imports.naming import check_extension, clean_name
 from imports.parts import Part, Readable, append_part
-from jobs.states import ACTIVE
+from imports.room import require_room
+from jobs.states import ACTIVE, DONE
 
-DISK_FULL_PERCENT = 95
 LOOK_UP_AT_ONCE = 500
 _WAITING = (UploadState.OPEN, UploadState.COMPLETE)
 
@@ -31,14 +31,15 @@ def create_upload(owner: Any, *, name: str, size: int) -> Upload:
 
     :raises BadInput: no bytes announced, or a name of another kind of file
     :raises TooLarge: over the limit of one file, or of all the owner's files together
-    :raises OutOfSpace: the disk would be fuller than 95 %
+    :raises TooMany: the owner has begun too many within an hour
+    :raises OutOfSpace: the disk would be too full
     """
     name = clean_name(name)
     check_extension(name)
     _check_size(name, size)
-    _check_disk(size)
+    require_room(size)
     with transaction.atomic():
-        _check_quota(owner, size)
+        limits.check_upload(owner, size)
         upload = _new_row(owner, name, size)
     upload.path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(upload.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -65,33 +66,6 @@ def _check_size(name: str, size: int) -> None:
         raise TooLarge(
             f"“{name}” has {size:,} bytes; one file may have {limit:,}.",
             hint="Split it, or import it on the server with `manage.py import_archive PATH`.",
-        )
-
-
-def _check_quota(owner: Any, size: int) -> None:
-    """Compare with what the owner's other uploads hold; their row is locked against a race."""
-    get_user_model().objects.select_for_update().filter(pk=owner.pk).first()
-    held = Upload.objects.on_disk().filter(owner=owner).aggregate(sum=Sum("size"))["sum"] or 0
-    quota = settings.CLAUDELENS_UPLOAD_QUOTA_BYTES
-    if held + size > quota:
-        raise TooLarge(
-            f"Your uploads hold {held:,} bytes; with this file they would pass {quota:,}.",
-            hint="Import or delete what you have uploaded, or wait until it expires.",
-            code="quota_exceeded",
-        )
-
-
-def _check_disk(size: int) -> None:
-    """Refuse what would fill the disk beyond the mark, counting what others still have to send."""
-    folder = Path(settings.CLAUDELENS_UPLOAD_DIR)
-    folder.mkdir(parents=True, exist_ok=True)
-    usage = shutil.disk_usage(folder)
-    still_open = Upload.objects.filter(state=UploadState.OPEN)
-    promised = still_open.aggregate(sum=Sum(F("size") - F("offset")))["sum"] or 0
-    if usage.used + promised + size > usage.total * DISK_FULL_PERCENT / 100:
-        raise OutOfSpace(
-            "The server's disk is nearly full; it takes no new uploads.",
-            hint="Ask the operator to free space, then send the file again.",
         )
 
 
@@ -125,6 +99,21 @@ def _usable(upload: Upload | None) -> Upload:
     if upload.state == UploadState.EXPIRED or upload.expires_at <= timezone.now():
         raise Gone("This upload has expired.", hint="Start the upload again.")
     return upload
+
+
+def imported_before(upload: Upload) -> ImportJob | None:
+    """The owner's newest completed import of a file with the very same bytes."""
+    same = Upload.objects.filter(owner=upload.owner_id, sha256=upload.sha256, job__state__in=DONE)
+    newest = same.exclude(sha256="").select_related("job").order_by("-job__finished_at").first()
+    return newest.job if newest else None
+
+
+def is_held(upload: Upload) -> bool | None:
+    """Whether the archive holds a file of exactly these bytes, whoever brought it; None: unknown."""
+    try:
+        return bool(upload.sha256) and files.whole_file(upload.size, upload.sha256) is not None
+    except Unavailable:
+        return None
 
 
 def take_uploads(uploads: Sequence[Upload], job: ImportJob) -> None:

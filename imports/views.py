@@ -19,6 +19,7 @@ from imports import services, uploads
 from imports.models import ImportJob, Upload
 from imports.naming import ACCEPTED_EXTENSIONS, ACCEPTED_WORDS
 from imports.outcomes import FILES_SHOWN, files_of, rejected_by_cause
+from jobs import notices
 
 PAGE_SIZE = 50
 LOG_LINES_SHOWN = 200
@@ -93,6 +94,7 @@ def _ids(given: list[str]) -> list[UUID]:
 def import_detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """One import: how far it is, what came of each record, which were rejected and why."""
     job = _job_or_404(request, job_id)
+    notices.see_job(request.user, job)
     files = files_of(job)
     context = {
         "job": job,

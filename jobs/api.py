@@ -1,5 +1,5 @@
 # mypy: disallow-untyped-decorators=False
-"""The API of jobs: what every kind of job offers, and the list of all kinds together."""
+"""The API of jobs: what every kind of job offers, the list of all kinds together, and notices."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import generics, mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
@@ -18,9 +18,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from archive.errors import BadInput
-from jobs import idempotency, runner
-from jobs.models import Job, JobState, find_job, jobs_before
-from jobs.serializers import JobLogSerializer, JobSerializer, SnapshotSerializer
+from jobs import idempotency, notices, runner
+from jobs.models import Job, JobState, Notice, find_job, jobs_before
+from jobs.serializers import JobLogSerializer, JobSerializer, NoticeSerializer, SnapshotSerializer
 
 KEY_HEADER = "Idempotency-Key"
 KEY_MAX = 255
@@ -168,6 +168,31 @@ class AnyJob(APIView):
     def get(self, request: Request, job_id: Any) -> Response:
         """The job as it stands now."""
         return Response(SnapshotSerializer(_visible_job(job_id, request)).data)
+
+
+class NoticeList(generics.ListAPIView[Notice]):
+    """What was told about the ends of the user's own jobs."""
+
+    serializer_class = NoticeSerializer
+    pagination_class = JobPagination
+
+    def get_queryset(self) -> QuerySet[Notice]:
+        """One's own only, a superuser's too."""
+        return Notice.objects.filter(owner_id=self.request.user.pk)
+
+    @extend_schema(operation_id="notices_list")
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The notices of your jobs' ends, newest first; kept for 30 days."""
+        return super().get(request, *args, **kwargs)
+
+
+class SeeNotice(APIView):
+    """Put one of the user's own notices away."""
+
+    @extend_schema(request=None, responses=NoticeSerializer, operation_id="notices_seen")
+    def post(self, request: Request, notice_id: int) -> Response:
+        """Mark the notice as seen; pages do not show it any more. Again is no error."""
+        return Response(NoticeSerializer(notices.see(request.user, notice_id)).data)
 
 
 def _visible_job(job_id: Any, request: Request) -> Job:

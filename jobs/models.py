@@ -1,4 +1,4 @@
-"""The job row, its log lines and the keys that make a repeated request harmless.
+"""The job row, its log lines, the notice of its end, and the keys that make a repeated request harmless.
 
 The row is for people. How far a job truly is stands in its checkpoint, written with each batch.
 """
@@ -23,6 +23,7 @@ __all__ = [
     "JobQuerySet",
     "JobState",
     "LogLevel",
+    "Notice",
     "find_job",
     "job_models",
     "jobs_before",
@@ -227,6 +228,10 @@ class Job(models.Model):
         """The job's log, oldest line first."""
         return JobLog.objects.filter(job_id=self.pk)
 
+    def told_parameters(self) -> dict[str, Any]:
+        """What was asked for, as the notice of its end tells it: names and plain values."""
+        return dict(self.parameters)
+
 
 class LogLevel(models.TextChoices):
     """How much a log line matters."""
@@ -250,6 +255,46 @@ class JobLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.level}: {self.text}"
+
+
+class Notice(models.Model):
+    """Tells a job's owner that it has ended, once for each end.
+
+    ``mail_due_at`` is when it is sent by e-mail (again), empty when there is nothing to send;
+    ``mail_tries`` counts how often that was tried.
+    """
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    job_id = models.UUIDField()
+    token = models.PositiveBigIntegerField()
+    kind = models.CharField(max_length=32)
+    title = models.TextField()
+    state = models.CharField(max_length=24)
+    text = models.TextField(help_text="How it ended, in a sentence.")
+    parameters = models.JSONField(default=dict)
+    seconds = models.FloatField(help_text="How long the job took.")
+    url = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    mail_due_at = models.DateTimeField(null=True, blank=True)
+    mail_tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at", "-id"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["job_id", "token"], name="jobs_notice_once")
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["owner", "-created_at"], condition=models.Q(seen_at=None), name="jobs_notice_unseen"
+            ),
+            models.Index(
+                fields=["mail_due_at"], condition=models.Q(mail_due_at__isnull=False), name="jobs_notice_mail"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class IdempotencyKey(models.Model):

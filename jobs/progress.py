@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from asgiref.sync import async_to_sync
@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from jobs.claims import DATABASE_TROUBLE, Cancelled, LostClaim, update_where, write_held
 from jobs.models import Job
+from jobs.notices import tell_end
 from jobs.rates import Rate, seconds_left
 from jobs.reporters import NullReporter, Reporter
 from jobs.states import JobState
@@ -26,6 +27,7 @@ from jobs.states import JobState
 logger = logging.getLogger(__name__)
 
 SNAPSHOT_SECONDS = 0.5
+PAUSE_SECONDS = 1.0
 BROADCAST_TROUBLE = (RedisError, ChannelFull, OSError)
 BROADCAST_PAUSE_SECONDS = 15.0
 PHASE_MAX = 100
@@ -100,6 +102,23 @@ class Progress:
             self._publish()
             self._stop_if_cancelled()
 
+    def pause_while(self, reason: Callable[[], str]) -> None:
+        """Wait for as long as ``reason`` says why, alive and cancellable; "" goes on, at once or later.
+
+        The phase tells the reason, the log tells it once. Raises as ``check``.
+        """
+        why = reason()
+        if not why:
+            return
+        phase = self.job.phase
+        self.log("warning", f"Paused: {why}.")
+        while why:
+            self.phase(f"paused: {why}")
+            time.sleep(PAUSE_SECONDS)
+            why = reason()
+        self.log("info", "Going on.")
+        self.phase(phase)
+
     def finish_with_errors(self) -> None:
         """Let the job end as completed_with_errors instead of completed."""
         self.end_state = JobState.COMPLETED_WITH_ERRORS
@@ -120,6 +139,7 @@ class Progress:
         end = {**self._figures(), **_CLOSING, "state": state, "finished_at": Now(), **fields}
         write_held(self.job, self.token, **end)
         self.job.refresh_from_db()
+        tell_end(self.job)
         broadcast(self.job, insist=True)
         self.reporter.finish(self.job.snapshot())
 
@@ -187,6 +207,7 @@ def change(job: Job, condition: Any, **fields: Any) -> bool:
     if not update_where(job, condition, **fields):
         return False
     job.refresh_from_db()
+    tell_end(job)
     broadcast(job, insist=True)
     return True
 
@@ -201,8 +222,8 @@ def list_group(owner_id: object) -> str:
     return "jobs.all" if owner_id is None else f"jobs.owner.{owner_id}"
 
 
-class _Silence:
-    """A while in which broadcasting is not tried."""
+class Silence:
+    """A while in which a server that did not answer is not asked again."""
 
     _until = 0.0
 
@@ -213,7 +234,7 @@ class _Silence:
         self._until = time.monotonic() + BROADCAST_PAUSE_SECONDS
 
 
-_silence = _Silence()
+_silence = Silence()
 
 
 def broadcast(job: Job, *, insist: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Jobs as the API shows them: the snapshot, and who owns it."""
+"""Jobs as the API shows them: the snapshot, and who owns it; and the notices of their ends."""
 
 # ruff: noqa: N815  (the API speaks camelCase)
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from jobs.models import Job, JobLog
+from jobs.models import Job, JobLog, Notice
 
 
 class JobErrorSerializer(serializers.Serializer[Any]):
@@ -77,3 +77,19 @@ class JobLogSerializer(serializers.ModelSerializer[JobLog]):
     class Meta:
         model = JobLog
         fields = ("at", "level", "text")
+
+
+class NoticeSerializer(serializers.ModelSerializer[Notice]):
+    """That a job has ended, in a sentence; ``seenAt`` is empty until somebody has seen it."""
+
+    job = serializers.UUIDField(source="job_id")
+    createdAt = serializers.DateTimeField(source="created_at")
+    seenAt = serializers.DateTimeField(source="seen_at", allow_null=True)
+
+    class Meta:
+        model = Notice
+        fields = (
+            "id", "job", "kind", "title", "state", "text", "parameters", "seconds", "url", "createdAt",
+            "seenAt",
+        )  # fmt: skip
+        read_only_fields = fields

@@ -24,6 +24,9 @@ HELD = (JobState.RUNNING, JobState.CANCELLING, JobState.ROLLING_BACK)
 ACTIVE = (JobState.QUEUED, *HELD)
 """States that still move; every other one is an end."""
 
+DONE = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
+"""Ends that have a result."""
+
 RETRYABLE = (JobState.FAILED, JobState.ERRORED, JobState.CANCELLED)
 """Ends from which a person may send the job on its way again."""
 

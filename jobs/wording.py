@@ -1,7 +1,11 @@
 """Figures as people read them. Pure; job.js words them the same way."""
 
 import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any
+
+VALUE_MAX = 200
 
 
 def human_bytes(size: float | None) -> str:
@@ -39,3 +43,41 @@ def count_label(name: str) -> str:
     """``keptBoth`` and ``kept_both`` -> ``Kept both``."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ")
     return spaced.lower().capitalize()
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """``{"seen": 9, "inserted": 4, "rejected": 5}`` -> ``4 new, 5 rejected``.
+
+    What came of the records, not how many there were; zeros are left out, but for the new ones.
+    """
+    told = (
+        f"{human_count(number)} {'new' if name == 'inserted' else count_label(name).lower()}"
+        for name, number in counts.items()
+        if name != "seen" and (number or name == "inserted")
+    )
+    return ", ".join(told)
+
+
+def parameters_in_words(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """``{"filter": {"since": "2026-01-01", "models": []}}`` -> ``[("Since", "2026-01-01")]``.
+
+    Nested names stand beside the others; what is empty is left out, long values are cut.
+    """
+    return list(_parameters(parameters))
+
+
+def _parameters(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            yield from _parameters(value)
+        elif value not in (None, "", []):
+            yield count_label(name), _value(value)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return human_count(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= VALUE_MAX else f"{text[: VALUE_MAX - 1]}…"

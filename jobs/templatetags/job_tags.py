@@ -1,6 +1,7 @@
 """States, sizes and durations in templates."""
 
 from datetime import timedelta
+from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
@@ -55,6 +56,12 @@ def human_seconds(duration: timedelta | float | None) -> str:
 def count_label(name: str) -> str:
     """``keptBoth`` and ``kept_both`` -> ``Kept both``."""
     return wording.count_label(name)
+
+
+@register.filter
+def in_words(parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    """``{"files": 3}`` -> ``[("Files", "3")]``."""
+    return wording.parameters_in_words(parameters)
 
 
 @register.filter
