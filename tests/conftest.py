@@ -1,9 +1,11 @@
 """What every test may ask for. Nothing here is a mock: servers, worker and browser are real."""
 
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection as sql
 
 from claudelens_site import embedded
 from tests import live, run
@@ -77,6 +79,30 @@ def people(db, django_user_model) -> SimpleNamespace:
         charlie=make("charlie", password="secret"),
         root=django_user_model.objects.create_superuser("root", password="secret"),
     )
+
+
+@pytest.fixture
+def in_threads():
+    """Run a function in so many threads at once, each with an SQL connection of its own; their results, unordered."""
+
+    def run(function, count):
+        results, gate = [], threading.Barrier(count)
+
+        def work():
+            try:
+                gate.wait()
+                results.append(function())
+            finally:
+                sql.close()
+
+        threads = [threading.Thread(target=work) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        return results
+
+    return run
 
 
 @pytest.fixture(scope="session")

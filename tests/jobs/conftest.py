@@ -1,10 +1,8 @@
-"""Jobs of the drill kind, and threads that have their own database connection."""
+"""Jobs of the drill kind."""
 
 import os
-import threading
 
 import pytest
-from django.db import connection
 
 from jobs import progress
 from tests.jobs.drill.models import DrillJob
@@ -22,30 +20,6 @@ def make_job(db):
         return DrillJob.objects.create(**({"records_total": 3} | fields))
 
     return make
-
-
-@pytest.fixture
-def in_threads():
-    """Run a function in so many threads at once; their results, in no particular order."""
-
-    def run(function, count):
-        results, gate = [], threading.Barrier(count)
-
-        def work():
-            try:
-                gate.wait()
-                results.append(function())
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=work) for _ in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        return results
-
-    return run
 
 
 @pytest.fixture

@@ -159,6 +159,7 @@ function send(entry, onProgress) {
         entry.id = upload.url.replace(/\/$/, "").split("/").pop();
         entry.note.textContent = "sent";
         onProgress(entry);
+        tellIfKnown(entry);
         resolve();
       },
     });
@@ -169,10 +170,23 @@ function send(entry, onProgress) {
   });
 }
 
+/** Says beside a sent file that its very bytes are known already. It may be imported again all the same. */
+async function tellIfKnown(entry) {
+  const answer = await fetch(`${settings.endpoint}${entry.id}/`, { headers: { Accept: "application/json" } }).catch(() => null);
+  if (!answer?.ok) return; // sent and unknown is what it says already; or its import has begun
+  const { importedBefore, held } = await answer.json();
+  if (importedBefore) {
+    const day = new Date(importedBefore.finishedAt).toLocaleDateString(undefined, { dateStyle: "medium" });
+    entry.note.textContent = `sent · imported on ${day}, 0 new expected`;
+  } else if (held) {
+    entry.note.textContent = "sent · held already, 0 new expected";
+  }
+}
+
 function mayRetry(error, entry) {
   const status = error.originalResponse?.getStatus() ?? 0;
-  const hopeless = status >= 400 && status < 500 && ![409, 423, 429, 460].includes(status);
-  if (!hopeless) entry.note.textContent = "connection lost, trying again…";
+  const hopeless = status === 507 || (status >= 400 && status < 500 && ![409, 423, 429, 460].includes(status));
+  if (!hopeless) entry.note.textContent = status === 429 ? "too much at once, trying again…" : "connection lost, trying again…";
   return !hopeless;
 }
 
