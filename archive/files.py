@@ -109,7 +109,7 @@ def whole_file(size: int, sha256: str) -> SourceFile | None:
 
 def create_file(path: str, source: str, taken: set[str], import_id: str) -> SourceFile | None:
     """A new file of this import under ``path``, or under ``name~2.ext``, ``name~3.ext`` … where other files
-    have taken that path. None when somebody else made a file there at the same moment: look again what it is."""
+    have taken that path. None when somebody else made a file there at the same moment: look again."""
     stem, ending = _split(path)
     name, number = path, 1
     while name in taken:
@@ -130,6 +130,11 @@ def create_file(path: str, source: str, taken: set[str], import_id: str) -> Sour
     except DuplicateKeyError:
         return None
     return from_document(document)
+
+
+def planned_file(path: str, source: str) -> SourceFile:
+    """A file as ``create_file`` would make it, which the archive is not told of."""
+    return SourceFile(ObjectId(), path, source)
 
 
 def get_file(file_id: ObjectId) -> SourceFile | None:

@@ -239,9 +239,14 @@ def encode(message: Message) -> bytes:
     return encoded
 
 
+def readable(message: Message) -> dict[str, Any]:
+    """The stored fields of a message, encoded or not yet."""
+    return bson.decode(message.encoded) if message.encoded else message.document
+
+
 def exact_bytes(message: Message) -> bytes:
     """The bytes of the message's record in its file, encoded or not yet."""
-    document = bson.decode(message.encoded) if message.encoded else message.document
+    document = readable(message)
     raw: bytes | None = document.get("raw")
     return raw_bytes(document["record"]) if raw is None else raw
 

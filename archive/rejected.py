@@ -26,7 +26,7 @@ def page_rejected(job_id: str, *, cursor: str | None = None, limit: int = 100) -
 
 def _told(each: Document, paths: dict[ObjectId, str]) -> Document:
     return {
-        "file": paths.get(each["fileId"], ""),
+        "file": each.get("path") or paths.get(each["fileId"], ""),
         "line": line_of(each["seq"]),
         "byte": int(each["byte"]),
         "code": each["code"],

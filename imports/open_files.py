@@ -124,6 +124,7 @@ def open_file(
     entry: Entry, job_id: str, pending: Iterable[SourceFile] = (), choice: Choice = AS_FOUND
 ) -> OpenFile | FileMark:
     """Look at a file and find its place in the archive: ready to be read, or a mark that all of it is held.
+    Where no job is named, the archive is not told of it.
 
     ``pending`` are files whose last batch may not be committed yet. Raises ``BadInput`` when the file has no
     format, or not the chosen one.
@@ -162,11 +163,13 @@ def _held_mark(entry: Entry, file: SourceFile, path: str) -> FileMark:
     return mark
 
 
-def resume_file(entry: Entry, saved: dict[str, Any]) -> OpenFile | None:
+def resume_file(entry: Entry, saved: dict[str, Any], *, is_dry: bool = False) -> OpenFile | None:
     """Go on in the middle of a file; None if its beginning is no longer what was read before, or another file
-    has taken its place in the archive."""
+    has taken its place in the archive. A dry run's file need not be in the archive."""
     cursor = Cursor(**saved["cursor"])
     source = files.get_file(saved["file"])
+    if source is None and is_dry:
+        source = SourceFile(saved["file"], entry.name)
     if source is None:
         return None
     hashes = hashes_at(entry, {cursor.offset, source.held_size})

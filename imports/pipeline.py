@@ -21,8 +21,10 @@ from archive.bulk import (
     FileMoved,
     write,
 )
-from archive.errors import BadInput
+from archive.conflicts import KEEP_BOTH
+from archive.errors import BadInput, Conflict
 from archive.files import SourceFile
+from archive.forecast import DryRun
 from archive.records import FileId
 from archive.unit_of_work import patiently
 from imports.formats import AS_FOUND, Choice
@@ -51,12 +53,16 @@ class Source:
 class ImportOptions:
     """Limits of an import. ``max_record``: the longest record in bytes that becomes a message;
     ``batch_docs``: the most records that are written in one transaction; ``own_process``: from how many bytes
-    on the files are read by a process of its own; ``choice``: how they are to be read."""
+    on the files are read by a process of its own; ``choice``: how they are to be read; ``conflict``: what
+    becomes of a message whose session and uuid are taken (``archive.conflicts``); ``dry_run``: count, and
+    change nothing."""
 
     max_record: int = MAX_RECORD
     batch_docs: int = MAX_BATCH_DOCS
     own_process: int = 16 * 1024 * 1024
     choice: Choice = AS_FOUND
+    conflict: str = KEEP_BOTH
+    dry_run: bool = False
 
     @property
     def limits(self) -> Limits:
@@ -79,12 +85,13 @@ class Step:
 
 def import_batches(
     sources: list[Source], *, job_id: str, token: int, options: ImportOptions, log: Log
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """Import the sources from the job's checkpoint on, yielding a step for each committed batch.
 
     Exactly once: killed anywhere and called again with a higher token, it ends with the same archive and the
     same counts; a database that is away is waited for. Memory is two batches. Raises ``BadInput`` or
-    ``NotFound`` when nothing can be imported, ``Fenced`` when another process took the job over.
+    ``NotFound`` when nothing can be imported, ``ConflictFound`` where the options say so, ``Fenced`` when
+    another process took the job over, ``Conflict`` when the import was rolled back.
     """
     listings = [list_entries(source.path, source.name) for source in sources]
     if not listings:
@@ -92,6 +99,7 @@ def import_batches(
     costs.warm()
     checkpoint = patiently(lambda: checkpoints.take(job_id, token))
     try:
+        _check_not_undone(checkpoint)
         run = _ImportRun(listings, checkpoint, options, log)
         with closing(run.reader):
             yield from run.steps()
@@ -99,6 +107,13 @@ def import_batches(
         checkpoint.close()
         close_containers()
     yield patiently(run.last_step)
+
+
+def _check_not_undone(checkpoint: checkpoints.Checkpoint) -> None:
+    if "undo" in checkpoint.position:
+        raise Conflict(
+            "This import was rolled back.", code="rolled_back", hint="Import the files again, as a new import."
+        )
 
 
 def _entries(listings: list[Listing]) -> list[tuple[int, Entry]]:
@@ -126,6 +141,8 @@ class _ImportRun:
         self.bytes_total = sum(entry.size for _, entry in self.entries)
         self.reader = ReaderProcess()
         self.read = self.reader.read_pieces if self.bytes_total >= options.own_process else read_pieces
+        self.refused = 0
+        self.waited_for = ""
         self._rewind()
         self._tell_start(sum(listing.passed_over for listing in listings))
 
@@ -153,10 +170,13 @@ class _ImportRun:
 
     def steps(self) -> Iterator[Step]:
         """A step for each committed batch."""
+        kind = DryRun if self.options.dry_run else BulkWriter
+        writer = kind(self.checkpoint, self.options.conflict)
         while True:
             batches = self.batches()
             try:
-                for result in write(batches, BulkWriter(self.checkpoint)):
+                for result in write(batches, writer):
+                    self._tell(result)
                     yield self._step(result)
             except FileMoved:
                 self.log("info", "Another import took in some of the same files: they are looked at again.")
@@ -164,6 +184,14 @@ class _ImportRun:
                 self._rewind()
             else:
                 return
+
+    def _tell(self, result: BatchResult) -> None:
+        """Log what is out of the ordinary: once that the import waits, each record that MongoDB refused."""
+        if result.waits_for and result.waits_for != self.waited_for:
+            self.log("warning", f"Waiting: import {result.waits_for} is being rolled back.")
+        self.waited_for = result.waits_for or self.waited_for
+        for error in result.refused:
+            self.log("warning", f"MongoDB refused a record: {error.message} (code {error.code})")
 
     # -------------------------------------------------------------- batches
 
@@ -196,6 +224,7 @@ class _ImportRun:
         is_stranger = error.code == "unknown_format" and not entry.inside.endswith(TRANSCRIPT_ENDINGS)
         state = import_reports.PASSED if is_stranger and len(self.entries) > 1 else import_reports.REFUSED
         if state == import_reports.REFUSED:
+            self.refused += 1
             self.log("warning", f"{entry.name}: {error.message} {error.hint}")
         if found is None or found.file_id not in self.batch.files:
             patiently(lambda: import_reports.refuse(self.checkpoint.job_id, entry.label, error, state))
@@ -204,14 +233,15 @@ class _ImportRun:
 
     def _opened(self, entry: Entry, where: dict[str, Any]) -> OpenFile | FileMark:
         if "file" in self.position and all(self.position[key] == where[key] for key in where):
-            resumed = resume_file(entry, self.position)
+            resumed = resume_file(entry, self.position, is_dry=self.options.dry_run)
             if resumed is not None:
                 return resumed
             self.log(
                 "warning", f"{entry.name} changed while it was imported: it is read again from its start."
             )
         pending = [*self.ended_before.values(), *self.ended.values()]
-        return open_file(entry, self.checkpoint.job_id, pending, self.options.choice)
+        job_id = "" if self.options.dry_run else self.checkpoint.job_id
+        return open_file(entry, job_id, pending, self.options.choice)
 
     def _read(self, found: OpenFile | FileMark, where: dict[str, Any]) -> Iterator[Batch]:
         if isinstance(found, FileMark):
@@ -251,7 +281,8 @@ class _ImportRun:
         # A packed file may be longer than it was thought to be.
         offset = min(position.get("cursor", {}).get("offset", 0), position.get("size", 0))
         done = position.get("done", 0) + offset
-        return Step(result.counts, done, self.bytes_total, result.counts["seen"])
+        counts = result.counts
+        return Step(counts, done, self.bytes_total, counts["seen"], refused_files=self.refused)
 
     def last_step(self) -> Step:
         """The end of it. Raises ``BadInput`` when every single file was refused."""

@@ -28,9 +28,9 @@ class Recognised:
 
 
 def recognise(
-    entry: Entry, path: str, source: str, job_id: str, pending: Iterable[SourceFile] = ()
+    entry: Entry, path: str, source: str, job_id: str = "", pending: Iterable[SourceFile] = ()
 ) -> Recognised:
-    """Find the file in the archive or make a new one at ``path``.
+    """Find the file in the archive or make a new one at ``path``, for good only where a job is named.
 
     ``pending`` are files as they will be held when what is on its way has been written. Reads the file once
     more to hash it, but only where one of its name or size is held.
@@ -41,6 +41,8 @@ def recognise(
         known = _known(entry, named, soon)
         if known is not None:
             return known
+        if not job_id:
+            return Recognised(files.planned_file(path, source))
         if made := files.create_file(path, source, {each.path for each in named}, job_id):
             return Recognised(made)
 
