@@ -16,10 +16,12 @@ from archive import costs
 from archive.collections import CALLS
 from archive.connection import Document
 from archive.money import from_decimal128, to_decimal128
+from archive.preimages import CALL, PreImages
 from archive.records import Call, long
 from archive.unit_of_work import UnitOfWork
 
 OF_EITHER = ("requestId", "reportedCostUsd")
+LEFT_OUT = ("usageSidechain", "importId", *OF_EITHER)
 TOKEN_KINDS = ("input", "output", "cacheRead", "cacheWrite5m", "cacheWrite1h")
 
 
@@ -49,7 +51,7 @@ def merge(one: Document, other: Document) -> Document:
     owner = min(one, other, key=_owner_rank)
     usage = max(one, other, key=_usage_rank)
     times = [each["timestamp"] for each in (one, other) if each["timestamp"]]
-    merged = {name: value for name, value in owner.items() if name not in ("usageSidechain", *OF_EITHER)}
+    merged = {name: value for name, value in owner.items() if name not in LEFT_OUT}
     merged.update(usage=usage["usage"], model=usage["model"], timestamp=min(times, default=None))
     if usage.get("usageSidechain"):
         merged["usageSidechain"] = True
@@ -111,10 +113,11 @@ def responses_of(lines: Iterable[Call]) -> dict[str, Document]:
     return {call_id: priced(call) for call_id, call in merged.items()}
 
 
-def record_calls(unit: UnitOfWork, responses: dict[str, Document]) -> dict[str, Totals]:
+def record_calls(unit: UnitOfWork, responses: dict[str, Document], images: PreImages) -> dict[str, Totals]:
     """Merge these responses into the archive inside ``unit``; the change of each session's sums.
 
-    A response that turns out to belong to an earlier session takes its cost along with it.
+    A response that turns out to belong to an earlier session takes its cost along with it. Whoever tells of a
+    response that is known has built on it, though nothing else changes.
     """
     if not responses:
         return {}
@@ -122,12 +125,13 @@ def record_calls(unit: UnitOfWork, responses: dict[str, Document]) -> dict[str, 
     changes: dict[str, Totals] = {}
     replaced: list[ReplaceOne[Document]] = []
     for call_id, before in stored.items():
-        after = priced(merge(before, responses[call_id]))
+        after = priced(merge(before, responses[call_id])) | {"importId": images.job_id}
         if before != after:
+            images.keep(CALL, before)
             changes.setdefault(before["sessionId"], Totals()).add(before, -1)
             changes.setdefault(after["sessionId"], Totals()).add(after)
             replaced.append(ReplaceOne({"_id": call_id}, after))
-    new = [call for call_id, call in responses.items() if call_id not in stored]
+    new = [call | {"importId": images.job_id} for call_id, call in responses.items() if call_id not in stored]
     for call in new:
         changes.setdefault(call["sessionId"], Totals()).add(call)
     if new:

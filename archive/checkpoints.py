@@ -1,8 +1,8 @@
 """How far a job is, and how many it counted: the truth of a job, written in its batches' transactions.
 
-A checkpoint document: ``{_id: job id, token, batch, position, counts, lsid, updatedAt}``. Every write
-names the token of the holder and the number of the batch it follows, so that a process that lost its
-claim can change nothing any more, and no batch is ever written twice.
+A checkpoint document: ``{_id: job id, token, batch, position, counts, keepsPreImages, lsid, updatedAt}``.
+Every write names the token of the holder and the number of the batch it follows, so that a process that lost
+its claim can change nothing any more, and no batch is ever written twice.
 """
 
 from collections.abc import Mapping
@@ -91,7 +91,15 @@ def _claim(job_id: str, token: int, transactions: Transactions) -> dict[str, Any
     checkpoints = connection.collection(CHECKPOINTS)
     checkpoints.update_one(
         {"_id": job_id},
-        {"$setOnInsert": {"token": Int64(0), "batch": 0, "position": {}, "counts": {}}},
+        {
+            "$setOnInsert": {
+                "token": Int64(0),
+                "batch": 0,
+                "position": {},
+                "counts": {},
+                "keepsPreImages": True,
+            }
+        },
         upsert=True,
     )
     held = checkpoints.find_one_and_update(

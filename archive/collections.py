@@ -5,6 +5,7 @@ from typing import Any
 
 MESSAGES = "messages_current"
 COPIES = "message_copies"
+VERSIONS = "message_versions"
 SESSIONS = "sessions"
 PROJECTS = "projects"
 FILES = "source_files"
@@ -14,6 +15,7 @@ EVENTS = "events"
 COUNTERS = "counters"
 CHECKPOINTS = "checkpoints"
 CALLS = "api_calls"
+UNDO = "import_undo"
 
 Keys = tuple[tuple[str, int], ...]
 
@@ -78,6 +80,12 @@ SPECS: tuple[CollectionSpec, ...] = (
         (("fileId", "objectId"), ("seq", "long"), ("messageId", "binData")),
         (ascending("fileId", "seq", unique=True), ascending("fileId", "messageId")),
     ),
+    # A message that lost a conflict, whole, with what it lost to: files come back with it all the same.
+    CollectionSpec(
+        VERSIONS,
+        (*MESSAGE_REQUIRED, ("setAside", "object")),
+        (ascending("fileId", "seq"), ascending("setAside.jobId")),
+    ),
     CollectionSpec(
         SESSIONS,
         (("sessionId", "string"), ("messageCount", "long")),
@@ -105,6 +113,12 @@ SPECS: tuple[CollectionSpec, ...] = (
         IMPORT_FILES, (("jobId", "string"), ("path", "string")), (ascending("jobId", "path", unique=True),)
     ),
     CollectionSpec(EVENTS, (("position", "long"), ("kind", "string")), (ascending("position", unique=True),)),
+    # What an import changed, as it was before; ``over`` names the imports whose work that was.
+    CollectionSpec(
+        UNDO,
+        (("jobId", "string"), ("kind", "string")),
+        (ascending("jobId", "kind"), ascending("over", "kind")),
+    ),
     CollectionSpec(COUNTERS),
     CollectionSpec(CHECKPOINTS, (("token", "long"),)),
     # Found by its id alone until the pages of usage ask for more.

@@ -3,7 +3,8 @@
 A record that stands k times in one file is k messages, with repetition numbers 0 … k-1. A record that
 stands in two files is one message with a *copy* in the second file, so that both come back whole. The
 database itself is asked, never a memory of what was read: so it is right after a crash, and memory stays
-flat. Only records whose key is taken already come this way; new ones cost one look-up.
+flat. Only records whose key is taken already come this way; new ones cost one look-up. A message that was
+set aside is known like any other.
 """
 
 from collections import defaultdict
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from bson.objectid import ObjectId
 
-from archive.collections import COPIES, MESSAGES
+from archive.collections import COPIES, MESSAGES, VERSIONS
 from archive.connection import Document
 from archive.records import Message, exact_bytes, identity_of, long
 from archive.unit_of_work import UnitOfWork
@@ -34,6 +35,7 @@ class Copy:
 FIRST = 8
 
 Fresh = list[tuple[Message, bytes]]
+HOMES = (MESSAGES, VERSIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Resolver:
             by_file[message.file_id].append(message.seq)
         places: set[tuple[ObjectId, int]] = set()
         for file_id, seqs in by_file.items():
-            for name in (MESSAGES, COPIES):
+            for name in (*HOMES, COPIES):
                 filled = self._find(name, {"fileId": file_id, "seq": {"$in": seqs}}, {"seq": 1, "_id": 0})
                 places.update((file_id, each["seq"]) for each in filled)
         return places
@@ -159,7 +161,8 @@ class Resolver:
         if not identities:
             return
         fields = {"fileId": 1, "crc32": 1}
-        found = {each["_id"]: each for each in self._find(MESSAGES, {"_id": {"$in": identities}}, fields)}
+        query = {"_id": {"$in": identities}}
+        found = {each["_id"]: each for name in HOMES for each in self._find(name, query, fields)}
         for identity in identities:
             each = found.get(identity)
             self.homes[identity] = Home(each["fileId"], each.get("crc32")) if each else None
@@ -185,8 +188,15 @@ def _home_of(message: Message) -> Home:
     return Home(message.file_id, None if message.has_raw else message.crc)
 
 
-def record_copies(unit: UnitOfWork, copies: list[Copy]) -> None:
-    """Insert the copies inside ``unit``."""
+def find_known(unit: UnitOfWork, keys: list[bytes]) -> set[bytes]:
+    """Which of these ids the archive has, set aside or not."""
+    query = {"_id": {"$in": keys}}
+    options = {"session": unit.session, "batch_size": len(keys) + 1}
+    return {each["_id"] for name in HOMES for each in unit[name].find(query, {"_id": 1}, **options)}
+
+
+def record_copies(unit: UnitOfWork, copies: list[Copy], job_id: str) -> None:
+    """Insert the copies that an import found inside ``unit``."""
     if not copies:
         return
     unit[COPIES].insert_many(
@@ -195,6 +205,7 @@ def record_copies(unit: UnitOfWork, copies: list[Copy]) -> None:
                 "fileId": copy.file_id,
                 "seq": long(copy.seq),
                 "messageId": copy.message_id,
+                "importId": job_id,
                 **({} if copy.raw is None else {"raw": copy.raw, "isPlain": copy.is_plain}),
             }
             for copy in copies

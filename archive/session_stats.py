@@ -1,6 +1,6 @@
 """Keeping sessions and projects in step with their messages, inside the batch's transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from archive.calls import Totals, as_fields
 from archive.collections import PROJECTS, SESSIONS
 from archive.connection import Document
 from archive.money import from_decimal128, to_decimal128
+from archive.preimages import PROJECT, SESSION, PreImages
 from archive.projects import Project
 from archive.records import Message, long
 from archive.unit_of_work import UnitOfWork
@@ -84,7 +85,7 @@ def changes_of(messages: Iterable[Message]) -> dict[str, SessionChange]:
     return changes
 
 
-def record_changes(unit: UnitOfWork, changes: dict[str, SessionChange]) -> None:
+def record_changes(unit: UnitOfWork, changes: dict[str, SessionChange], images: PreImages) -> None:
     """Apply the changes to the sessions, and their sums to the projects, inside ``unit``."""
     if not changes:
         return
@@ -94,9 +95,13 @@ def record_changes(unit: UnitOfWork, changes: dict[str, SessionChange]) -> None:
     projects: dict[ObjectId, Document] = {}
     for session_id, change in changes.items():
         before = stored.get(session_id)
-        after = merged(before, change)
-        writes.append(InsertOne(after) if before is None else ReplaceOne({"_id": session_id}, after))
-        _add_to_project(projects, after, change, is_new=before is None)
+        after = merged(before, change) | {"importId": images.job_id}
+        if before is None:
+            writes.append(InsertOne(after))
+        else:
+            images.keep(SESSION, before)
+            writes.append(ReplaceOne({"_id": session_id}, after))
+        _add_to_project(projects, after, change, sessions=int(before is None))
     unit[SESSIONS].bulk_write(writes, session=unit.session)
     _record_projects(unit, projects)
 
@@ -145,7 +150,7 @@ def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _add_to_project(
-    projects: dict[ObjectId, Document], session: Document, change: SessionChange, *, is_new: bool
+    projects: dict[ObjectId, Document], session: Mapping[str, Any], change: SessionChange, *, sessions: int
 ) -> None:
     project_id = session["projectId"]
     if project_id is None:
@@ -153,10 +158,26 @@ def _add_to_project(
     stats = projects.setdefault(
         project_id, {"sessions": 0, "messages": 0, "totalCost": 0, "unpricedCalls": 0}
     )
-    stats["sessions"] += is_new
+    stats["sessions"] += sessions
     stats["messages"] += change.messages
     stats["totalCost"] += change.totals.cost
     stats["unpricedCalls"] += change.totals.unpriced
+
+
+def subtract_sessions(
+    unit: UnitOfWork, changes: Iterable[tuple[Mapping[str, Any] | None, Mapping[str, Any]]]
+) -> None:
+    """Take what sessions gained, from before (None: they were not there) to now, out of their projects' sums
+    inside ``unit``: the reverse of what ``record_changes`` added there."""
+    projects: dict[ObjectId, Document] = {}
+    for before, now in changes:
+        old = before or {}
+        change = SessionChange(now["sessionId"])
+        change.messages = old.get("messageCount", 0) - now["messageCount"]
+        change.totals.cost = from_decimal128(old.get("totalCost")) - from_decimal128(now["totalCost"])
+        change.totals.unpriced = old.get("unpricedCalls", 0) - now["unpricedCalls"]
+        _add_to_project(projects, now, change, sessions=0 if before else -1)
+    _record_projects(unit, projects)
 
 
 def _record_projects(unit: UnitOfWork, projects: dict[ObjectId, Document]) -> None:
@@ -171,25 +192,19 @@ def _record_projects(unit: UnitOfWork, projects: dict[ObjectId, Document]) -> No
         unit[PROJECTS].bulk_write(writes, session=unit.session)
 
 
-def record_projects(unit: UnitOfWork, projects: Iterable[Project]) -> None:
+def record_projects(unit: UnitOfWork, projects: Iterable[Project], images: PreImages) -> None:
     """Make these projects known inside ``unit``; a path, once learned, replaces the bare slug. Idempotent."""
-    writes: list[UpdateOne] = []
-    for project in projects:
-        writes.append(
-            UpdateOne(
-                {"_id": project.id},
-                {
-                    "$setOnInsert": {
-                        "slug": project.slug,
-                        "path": project.path or project.slug,
-                        "name": project.name,
-                    }
-                },
-                upsert=True,
-            )
-        )
-        if project.path:
-            named = {"path": project.path, "name": project.name}
-            writes.append(UpdateOne({"_id": project.id, "path": project.slug}, {"$set": named}))
+    # Of a slug alone and of its path the path is what counts.
+    wanted = {each.id: each for each in sorted(projects, key=lambda each: each.path)}
+    found = unit[PROJECTS].find({"_id": {"$in": list(wanted)}}, session=unit.session)
+    stored = {each["_id"]: each for each in found}
+    writes: list[InsertOne[Document] | UpdateOne] = []
+    for key, project in wanted.items():
+        told = {"path": project.path or project.slug, "name": project.name, "importId": images.job_id}
+        if key not in stored:
+            writes.append(InsertOne({"_id": key, "slug": project.slug, **told}))
+        elif project.path and stored[key]["path"] == project.slug != project.path:
+            images.keep(PROJECT, stored[key])
+            writes.append(UpdateOne({"_id": key}, {"$set": told}))
     if writes:
         unit[PROJECTS].bulk_write(writes, session=unit.session)

@@ -112,7 +112,7 @@ def import_batches(
 def _check_not_undone(checkpoint: checkpoints.Checkpoint) -> None:
     if "undo" in checkpoint.position:
         raise Conflict(
-            "This import was rolled back.", code="rolled_back", hint="Import the files again, as a new import."
+            "This import was rolled back.", code="rolled_back", hint="Import the files as a new import."
         )
 
 

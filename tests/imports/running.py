@@ -15,6 +15,7 @@ from archive.files import from_document
 from imports.pipeline import ImportOptions, Source, Step, import_batches
 from imports.readers.claude_code import prompt_text
 
+PLACES = ("messages_current", "message_copies", "message_versions")
 COUNTED = ("inserted", "duplicates", "updated", "skipped", "rejected")
 TOKENS = {
     "inputTokens": ("input",), "outputTokens": ("output",), "cacheReadTokens": ("cacheRead",),
@@ -111,14 +112,13 @@ def check_files(db: Any) -> None:
         assert len(data) == file.size, (file.path, len(data), file.size)
         if file.size:
             assert hashlib.sha256(data).hexdigest() == file.sha256, file.path
-        held = db.messages_current.count_documents({"fileId": file.id})
-        held += db.message_copies.count_documents({"fileId": file.id})
+        held = sum(db[name].count_documents({"fileId": file.id}) for name in PLACES)
         assert held == file.records, (file.path, held, file.records)
         rejected = {"fileId": file.id, "part": 0, "superseded": {"$ne": True}}
         assert db.rejected_records.count_documents(rejected) == file.rejected, file.path
     places = Counter(
         (each["fileId"], each["seq"])
-        for name in ("messages_current", "message_copies")
+        for name in PLACES
         for each in db[name].find({}, {"fileId": 1, "seq": 1})
     )
     assert max(places.values(), default=0) <= 1, "two records in one place"
@@ -129,9 +129,10 @@ def record_of(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def responses(db: Any) -> dict[str, dict[str, Any]]:
-    """Each response's owner, first time and largest usage, from the stored messages' records."""
+    """Each response's owner, first time and largest usage, from the records of the stored messages and of
+    those that were set aside: what an answer cost was paid whichever version of it is kept."""
     lines: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
-    for message in db.messages_current.find():
+    for message in [*db.messages_current.find(), *db.message_versions.find()]:
         record = record_of(message)
         inner = record.get("message")
         if record.get("type") == "progress":
@@ -190,7 +191,7 @@ def check_sessions(db: Any) -> None:
 
 
 def rebuilt_sessions(db: Any) -> dict[str, dict[str, Any]]:
-    """Every session's sums from nothing but messages, copies and calls."""
+    """Every session's sums from nothing but messages, versions, copies and calls."""
     sessions: dict[str, dict[str, Any]] = {}
     of_message = {}
     for message in db.messages_current.find():
@@ -198,11 +199,14 @@ def rebuilt_sessions(db: Any) -> dict[str, dict[str, Any]]:
         session = sessions.setdefault(message["sessionId"], _empty_session())
         session["messageCount"] += 1
         session["promptCount"] += bool(prompt_text(record_of(message)))
-        session["fileIds"].add(message["fileId"])
-        session["models"] |= {message["model"]} if message.get("model") else set()
-        if at := message.get("timestamp"):
-            session["startedAt"] = min(session["startedAt"] or at, at)
-            session["endedAt"] = max(session["endedAt"] or at, at)
+        _add_facts(session, message)
+    for version in db.message_versions.find():
+        of_message[version["_id"]] = version["sessionId"]
+        session = sessions[version["sessionId"]]
+        session["fileIds"].add(version["fileId"])
+        if version["setAside"]["strategy"] == "replace":
+            # It was part of the conversation once; models and times do not shrink again.
+            _add_facts(session, version)
     for copy in db.message_copies.find():
         sessions[of_message[copy["messageId"]]]["fileIds"].add(copy["fileId"])
     for call in db.api_calls.find():
@@ -210,6 +214,14 @@ def rebuilt_sessions(db: Any) -> dict[str, dict[str, Any]]:
     for session in sessions.values():
         session.update(fileIds=sorted(session["fileIds"]), models=sorted(session["models"]))
     return sessions
+
+
+def _add_facts(session: dict[str, Any], message: dict[str, Any]) -> None:
+    session["fileIds"].add(message["fileId"])
+    session["models"] |= {message["model"]} if message.get("model") else set()
+    if at := message.get("timestamp"):
+        session["startedAt"] = min(session["startedAt"] or at, at)
+        session["endedAt"] = max(session["endedAt"] or at, at)
 
 
 def _empty_session() -> dict[str, Any]:
@@ -256,7 +268,14 @@ def check_events(db: Any) -> None:
     """Positions without gaps, and the messages that they tell of."""
     events = list(db.events.find().sort("position", 1))
     assert [each["position"] for each in events] == list(range(1, len(events) + 1))
-    assert sum(each["inserted"] for each in events) == db.messages_current.count_documents({})
+    changes = (
+        each["inserted"] + each["updated"] - each["replaced"]
+        if each["kind"] == "messages.imported"
+        else each["restored"] - each["deleted"]
+        for each in events
+    )
+    assert sum(changes) == db.messages_current.count_documents({})
+    assert "rollingBack" not in (db.counters.find_one({"_id": "events"}) or {})
 
 
 # ------------------------------------------------------------------ two archives side by side
@@ -273,10 +292,14 @@ def picture(db: Any) -> dict[str, Any]:
         "rejected": _rejected(db, names),
         "sessions": {
             each["_id"]: {**each, "fileIds": sorted(names[i] for i in each["fileIds"])}
-            for each in db.sessions.find()
+            for each in _of_any_import(db.sessions)
         },
-        "projects": {each["_id"]: each for each in db.projects.find()},
-        "calls": {each["_id"]: each for each in db.api_calls.find()},
+        "versions": {
+            each["_id"]: _without_ids({**each, "setAside": each["setAside"]["winnerId"]}, names)
+            for each in db.message_versions.find()
+        },
+        "projects": {each["_id"]: each for each in _of_any_import(db.projects)},
+        "calls": {each["_id"]: each for each in _of_any_import(db.api_calls)},
         "files": {
             each["path"]: {
                 name: each.get(name)
@@ -287,6 +310,10 @@ def picture(db: Any) -> dict[str, Any]:
         },
         "bytes": {path: hashlib.sha256(data).hexdigest() for path, data in given_back(db).items()},
     }
+
+
+def _of_any_import(collection: Any) -> Any:
+    return collection.find({}, {"importId": 0})
 
 
 def _without_ids(message: dict[str, Any], names: dict[Any, str]) -> str:
