@@ -11,10 +11,12 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from archive.conflicts import KEEP_BOTH
 from archive.errors import ArchiveError, BadInput, Conflict
 from imports import limits
 from imports.models import ImportJob, Upload, UploadState
 from imports.naming import ACCEPTED_WORDS
+from imports.options import check_options, choice_of
 from imports.pipeline import ImportOptions, Source, Step, import_batches
 from imports.room import paced
 from imports.uploads import (
@@ -29,7 +31,6 @@ from jobs.progress import Progress
 from jobs.states import ACTIVE, DONE
 
 UNREADABLE = {"binary": "holds neither text nor a container of it"}
-USER_OPTIONS = ("reject_percent",)
 REJECT_GRACE = 1000
 COUNTED = ("inserted", "duplicates", "updated", "skipped", "rejected")
 
@@ -73,31 +74,6 @@ def import_form_files(owner: Any, files: Sequence[Any]) -> ImportJob:
         for upload in received:
             remove_upload(upload)
         raise
-
-
-def check_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of an import, whole: what was given, else the site's settings.
-
-    ``reject_percent``: more than this share of rejected records ends the import as failed, once a
-    thousand were rejected.
-
-    :raises BadInput: an option that there is not, or a value that it does not take
-    """
-    unknown = sorted(set(given) - set(USER_OPTIONS))
-    if unknown:
-        raise BadInput(
-            f"There is no import option “{unknown[0]}”.",
-            hint=f"Options are: {', '.join(USER_OPTIONS)}.",
-            code="unknown_option",
-        )
-    percent = given.get("reject_percent", settings.CLAUDELENS_REJECT_LIMIT_PERCENT)
-    if isinstance(percent, bool) or not isinstance(percent, int | float) or not 0 <= percent <= 100:
-        raise BadInput(
-            f"The option reject_percent is {percent!r}.",
-            hint="Give a number from 0 to 100: how many percent of the records may be rejected.",
-            code="bad_option",
-        )
-    return {"reject_percent": percent}
 
 
 def check_importable(upload: Upload) -> None:
@@ -164,7 +140,14 @@ def run_import(job: ImportJob, reporter: Any = None) -> None:
 
 def _pull(job: ImportJob, progress: Progress) -> Step | None:
     sources = [Source(each["path"], each["name"] if each["upload"] else "") for each in job.sources]
-    options = ImportOptions(settings.CLAUDELENS_MAX_RECORD_BYTES, settings.CLAUDELENS_BATCH_DOCS)
+    asked = job.parameters["options"]
+    options = ImportOptions(
+        settings.CLAUDELENS_MAX_RECORD_BYTES,
+        settings.CLAUDELENS_BATCH_DOCS,
+        choice=choice_of(asked),
+        conflict=asked.get("conflict", KEEP_BOTH),
+        dry_run=asked.get("dry_run", False),
+    )
     steps = import_batches(
         sources, job_id=str(job.pk), token=progress.token, options=options, log=progress.log
     )

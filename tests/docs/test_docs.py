@@ -17,7 +17,7 @@ from claudelens_site import problems
 from exports.filters import FIELDS
 from exports.renderers import RENDERERS
 from imports.readers.lines import HINTS
-from imports.services import USER_OPTIONS
+from imports.options import USER_OPTIONS
 from jobs.routing import websocket_urlpatterns
 from jobs.states import ACTIVE, EXIT_CODES, EXIT_TRY_AGAIN, RETRYABLE, JobState
 from tests.docs import facts, reading
@@ -102,7 +102,7 @@ class TestNothingIsLeftOut:
 
     def test_every_error_code_is_told(self):
         codes = facts.error_codes()
-        assert {"bad_filter", "offset_conflict", "internal_error", "zip_bomb"} <= set(codes)
+        assert {"bad_filter", "offset_conflict", "internal_error", "bomb"} <= set(codes)
         assert not {code: codes[code] for code in missing(codes, reading.everything())}
 
     def test_every_problem_has_its_status(self):
