@@ -144,6 +144,16 @@ class ImportJob(Job):
         """What the files hold together, as they were given."""
         return sum(source.get("bytes") or 0 for source in self.sources)
 
+    @property
+    def is_dry_run(self) -> bool:
+        """It only counts what an import would find."""
+        return bool(self.parameters.get("options", {}).get("dry_run"))
+
+    @property
+    def told_as(self) -> str:
+        """A dry run has taken in nothing of what it counted."""
+        return "Dry run of" if self.is_dry_run else self.label
+
     def told_parameters(self) -> dict[str, Any]:
         """How many files, and the options."""
         files = sum(source.get("files", 1) for source in self.sources)

@@ -104,8 +104,8 @@ def _usable(upload: Upload | None) -> Upload:
 def imported_before(upload: Upload) -> ImportJob | None:
     """The owner's newest completed import of a file with the very same bytes."""
     same = Upload.objects.filter(owner=upload.owner_id, sha256=upload.sha256, job__state__in=DONE)
-    newest = same.exclude(sha256="").select_related("job").order_by("-job__finished_at").first()
-    return newest.job if newest else None
+    imports = (one.job for one in same.exclude(sha256="").select_related("job").order_by("-job__finished_at"))
+    return next((job for job in imports if job and not job.is_dry_run), None)
 
 
 def is_held(upload: Upload) -> bool | None:

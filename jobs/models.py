@@ -64,8 +64,6 @@ class Job(models.Model):
     queue: ClassVar[str] = "default"
     kind: ClassVar[str] = "job"
     label: ClassVar[str] = "Job"
-    cancel_needs_worker: ClassVar[bool] = False
-    """True when a job cancelled while it waits has something to undo first."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -149,6 +147,16 @@ class Job(models.Model):
         return self.state in RETRYABLE
 
     @property
+    def can_roll_back(self) -> bool:
+        """Whether what the job did may be undone; a kind that can do that says when."""
+        return False
+
+    @property
+    def cancel_needs_worker(self) -> bool:
+        """Whether a job that is cancelled while it waits has something to undo first."""
+        return False
+
+    @property
     def icon(self) -> str:
         """The state as one sign; always shown beside its word."""
         return ICONS[self.state]
@@ -200,6 +208,7 @@ class Job(models.Model):
             "isFinished": self.is_finished,
             "canCancel": self.can_cancel,
             "canRetry": self.can_retry,
+            "canRollBack": self.can_roll_back,
             "error": self.error,
             "createdAt": _iso(self.created_at),
             "startedAt": _iso(self.started_at),
@@ -227,6 +236,11 @@ class Job(models.Model):
     def log_lines(self) -> "models.QuerySet[JobLog]":
         """The job's log, oldest line first."""
         return JobLog.objects.filter(job_id=self.pk)
+
+    @property
+    def told_as(self) -> str:
+        """How the notice of its end begins, before the title."""
+        return self.label
 
     def told_parameters(self) -> dict[str, Any]:
         """What was asked for, as the notice of its end tells it: names and plain values."""

@@ -61,7 +61,7 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
 def parameters_in_words(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """``{"filter": {"since": "2026-01-01", "models": []}}`` -> ``[("Since", "2026-01-01")]``.
 
-    Nested names stand beside the others; what is empty is left out, long values are cut.
+    Nested names stand beside the others; what is empty or off is left out, long values are cut.
     """
     return list(_parameters(parameters))
 
@@ -70,13 +70,13 @@ def _parameters(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in parameters.items():
         if isinstance(value, Mapping):
             yield from _parameters(value)
-        elif value not in (None, "", []):
+        elif value is not False and value not in (None, "", []):
             yield count_label(name), _value(value)
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+    if value is True:
+        return "yes"
     if isinstance(value, int):
         return human_count(value)
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

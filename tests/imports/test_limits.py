@@ -253,6 +253,14 @@ class TestTheSameFileAgain:
         services.cancel_import(job)
         assert self.known(alice, alice.send(transcript(3))) == (None, False)
 
+    def test_a_dry_run_does_not_count(self, alice):
+        upload = alice.send(transcript(3))
+        job = services.create_import(None, sources=[Upload.objects.get(pk=upload).as_source()])
+        dry = {"options": {"dry_run": True}}
+        ImportJob.objects.filter(pk=job.pk).update(state="completed", finished_at=timezone.now(), parameters=dry)
+        Upload.objects.filter(pk=upload).update(state=UploadState.USED, job=job)
+        assert self.known(alice, alice.send(transcript(3))) == (None, False)
+
     def test_without_the_database_it_is_unknown(self, alice, archive_db, servers):
         from archive import connection
         from tests import run

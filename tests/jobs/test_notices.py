@@ -154,6 +154,10 @@ class TestWhoIsTold:
         assert export.text == "Export “Everything as json” has ended: 7 messages."
         assert export.parameters == {"format": "json", "filter": "everything"}
 
+    def test_a_dry_run_does_not_sound_like_an_import(self, people):
+        ended(an_import(people.alice, parameters={"options": {"dry_run": True}}))
+        assert Notice.objects.get().text.startswith("Dry run of “2026.zip” has ended")
+
     def test_what_is_older_than_thirty_days_is_deleted(self, people):
         for days in (31, 29):
             ended(an_import(people.alice))

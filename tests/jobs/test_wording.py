@@ -2,7 +2,14 @@ from datetime import timedelta
 
 import pytest
 
-from jobs.wording import count_label, human_bytes, human_count, human_seconds
+from jobs.wording import (
+    count_label,
+    counts_in_words,
+    human_bytes,
+    human_count,
+    human_seconds,
+    parameters_in_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +49,16 @@ def test_counts_are_grouped():
 @pytest.mark.parametrize("name", ["keptBoth", "kept_both"])
 def test_a_count_is_named_in_words(name):
     assert count_label(name) == "Kept both"
+
+
+def test_what_came_of_records_is_told_the_new_ones_always():
+    assert counts_in_words({"seen": 1234, "inserted": 0, "duplicates": 1234, "rejected": 0}) == "0 new, 1,234 duplicates"
+    assert counts_in_words({"messages": 7, "files": 0}) == "7 messages"
+    assert counts_in_words({}) == ""
+
+
+def test_parameters_are_told_flat_short_and_without_what_is_off():
+    asked = {"files": 3, "options": {"reject_percent": 0, "dry_run": False, "models": ["a", "b"]}, "force": True, "x": ""}
+    told = [("Files", "3"), ("Reject percent", "0"), ("Models", "a, b"), ("Force", "yes")]
+    assert parameters_in_words(asked) == told
+    assert len(parameters_in_words({"filter": "x" * 999})[0][1]) == 200
