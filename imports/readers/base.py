@@ -22,7 +22,8 @@ MOST_KEYS = 200
 @dataclass(slots=True)
 class Bytes:
     """One file as a framing reads it: ``stream`` stands at ``cursor.offset``, ``reopen`` gives another stream
-    from any byte on. Whoever yields a record has moved ``cursor`` behind it."""
+    from any byte on. Whoever yields a record has moved ``cursor`` behind it. A record has at most
+    ``max_record`` bytes and ``max_depth`` levels."""
 
     stream: Stream
     reopen: Callable[[int], Stream]
@@ -30,6 +31,7 @@ class Bytes:
     cursor: Cursor
     max_record: int
     facts: Mapping[str, Any]
+    max_depth: int = MAX_DEPTH
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,10 +203,10 @@ class _Document:
 
     def _taken(self, chunk: bytes, lead: int, depth: int = 0) -> Record | Rejected:
         """A chunk whose value begins at ``lead``, as a record."""
-        if depth > MAX_DEPTH:
+        if depth > self.given.max_depth:
             return self._rejected("too_deep", f"nested deeper than {MAX_DEPTH} levels", chunk)
         body = chunk[lead:]
-        piece = _plain(body) or _parsed(body)
+        piece = _plain(body) or _parsed(body, self.given.max_depth)
         if piece.code:
             return self._rejected(piece.code, piece.reason, chunk)
         is_compact = piece.is_plain and orjson.dumps(piece.value) == body
@@ -341,6 +341,6 @@ def _plain(element: bytes) -> Piece | None:
     return Piece(element, value, is_plain=True)
 
 
-def _parsed(body: bytes) -> Piece:
+def _parsed(body: bytes, max_depth: int = MAX_DEPTH) -> Piece:
     """A value by the slow decoder, which keeps what is unusual; or what is wrong with it."""
-    return next(parse_line(body, 0, at_start=False, is_last=False))
+    return next(parse_line(body, 0, max_depth, at_start=False, is_last=False))

@@ -103,22 +103,25 @@ class Cursor:
 
 
 def read_records(
-    stream: Stream, file_id: FileId, cursor: Cursor, max_record: int
+    stream: Stream, file_id: FileId, cursor: Cursor, max_record: int, max_depth: int = MAX_DEPTH
 ) -> Iterator[Record | Rejected]:
     """The records of ``stream``, which stands at ``cursor.offset``, in file order.
 
     ``cursor`` is moved behind each record before it is yielded. A last line that is cut off is yielded as
     rejected, but not passed by the cursor, so that a grown file is read from there.
     """
-    return _LineReader(stream, file_id, cursor, max_record).records()
+    return _LineReader(stream, file_id, cursor, max_record, max_depth).records()
 
 
 class _LineReader:
-    def __init__(self, stream: Stream, file_id: FileId, cursor: Cursor, max_record: int) -> None:
+    def __init__(
+        self, stream: Stream, file_id: FileId, cursor: Cursor, max_record: int, max_depth: int
+    ) -> None:
         self.stream = stream
         self.file_id = file_id
         self.cursor = cursor
         self.max_record = max_record
+        self.max_depth = max_depth
         self.crc = 0
 
     def records(self) -> Iterator[Record | Rejected]:
@@ -172,7 +175,7 @@ class _LineReader:
                 return None
         except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             return None  # the decoder takes deeper nesting than the encoder
-        if body.count(b"{") + body.count(b"[") > MAX_DEPTH and is_too_deep(value):
+        if body.count(b"{") + body.count(b"[") > self.max_depth and is_too_deep(value, self.max_depth):
             return None
         self.crc = crc32(body)
         return value
@@ -183,7 +186,8 @@ class _LineReader:
         body = line.removesuffix(b"\n")
         ended = len(body) < len(line)
         first = cursor.place
-        found = list(parse_line(body, first, at_start=cursor.offset == 0, is_last=not ended))
+        at_start = cursor.offset == 0
+        found = list(parse_line(body, first, self.max_depth, at_start=at_start, is_last=not ended))
         for index, piece in enumerate(found):
             is_end = index == len(found) - 1
             raw = (blank if index == 0 else b"") + piece.chunk
@@ -271,7 +275,9 @@ def reads_as_reference(body: bytes) -> bool:
     return b"$" in body and b'"$ref"' in body and b'"$id"' in body
 
 
-def parse_line(body: bytes, place: int, *, at_start: bool, is_last: bool) -> Iterator[Piece]:
+def parse_line(
+    body: bytes, place: int, max_depth: int = MAX_DEPTH, *, at_start: bool, is_last: bool
+) -> Iterator[Piece]:
     """Split a line, or what stands on it from ``place`` on, into its objects and its unreadable rest, which
     together are the whole of it."""
     skip = len(BOM) if at_start and body.startswith(BOM) else 0
@@ -288,7 +294,8 @@ def parse_line(body: bytes, place: int, *, at_start: bool, is_last: bool) -> Ite
     if place == 0 and text.lstrip().startswith("//"):
         yield Piece(body, code="comment", reason="a comment, not a record")
         return
-    yield from _parse_text(body, text, skip, place, is_last=is_last)
+    for piece in _parse_text(body, text, skip, place, is_last=is_last):
+        yield piece if piece.code else _judged(piece, max_depth)
 
 
 def _parse_text(body: bytes, text: str, done: int, place: int, *, is_last: bool) -> Iterator[Piece]:
@@ -308,7 +315,7 @@ def _parse_text(body: bytes, text: str, done: int, place: int, *, is_last: bool)
         done, counted = done + len(text[counted:end].encode()), end
         at, place = _after_space(text, end), place + 1
         stop = len(body) if at == len(text) else done
-        yield _judged(body[begin:stop], value)
+        yield Piece(body[begin:stop], value)
         begin = stop
 
 
@@ -338,10 +345,11 @@ def _is_cut_off(error: json.JSONDecodeError) -> bool:
     return error.msg.startswith("Unterminated string") or error.pos >= end - LONGEST_CUT_TOKEN
 
 
-def _judged(chunk: bytes, value: Any) -> Piece:
+def _judged(piece: Piece, max_depth: int) -> Piece:
+    chunk, value = piece.chunk, piece.value
     if not isinstance(value, dict):
         return Piece(chunk, code="not_an_object", reason=f"a JSON {_kind(value)}, not an object")
-    if is_too_deep(value):
+    if is_too_deep(value, max_depth):
         return Piece(chunk, code="too_deep", reason=f"nested deeper than {MAX_DEPTH} levels")
     return Piece(chunk, value, is_plain=_is_exact(value) and not reads_as_reference(chunk))
 
