@@ -83,6 +83,8 @@ def _title(title: tuple[str, str] | None) -> tuple[str, str] | None:
 
 def _follow(value: dict[str, Any], context: Context) -> str:
     """Move the context to this line's conversation and project."""
+    if "display" in value:
+        return _follow_history(value, context)
     session_id = short_text(value.get("sessionId") or value.get("session_id")) or context.session_id
     if session_id != context.session_id:
         context.session_id, context.has_path = session_id, False
@@ -94,6 +96,16 @@ def _follow(value: dict[str, Any], context: Context) -> str:
         elif slug_of(cwd) == context.project.slug:
             context.project = Project(context.project.slug, cwd)
     return session_id
+
+
+def _follow_history(value: dict[str, Any], context: Context) -> str:
+    """The same for a line of the prompt history. It names a folder; before 2.1 no conversation: such prompts
+    are one of their own for each folder."""
+    if path := short_text(value.get("project")):
+        context.project = Project(slug_of(path), path)
+    own = short_text(value.get("sessionId"))
+    context.session_id, context.has_path = own or f"history-{context.project.slug.lstrip('-')}", True
+    return context.session_id
 
 
 def _document(record: Record, context: Context, content: bytes, timestamp: datetime | None) -> dict[str, Any]:
@@ -123,6 +135,8 @@ def _document(record: Record, context: Context, content: bytes, timestamp: datet
         document["text"] = text
     if record.raw is None:
         document["crc32"] = record.crc
+    elif record.lead:
+        document["lead"] = record.lead
     document.update(stored_record(value, record.raw))
     return document
 

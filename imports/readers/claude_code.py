@@ -267,6 +267,8 @@ def title_of(value: dict[str, Any], prompt: str) -> tuple[str, str] | None:
         kind, key = named
         text = value.get(key)
         return (kind, _one_line(text)) if isinstance(text, str) and text.strip() else None
+    if "display" in value and "sessionId" not in value:
+        return ("prompt", _one_line(f"Prompts typed in {value.get('project')}"))
     return ("prompt", _one_line(prompt)) if prompt else None
 
 
