@@ -1,4 +1,4 @@
-"""Run the set: ``python -m benchmarks [import] [export] [web] [--size 1GB]``."""
+"""Run the set: ``python -m benchmarks [import] [formats] [export] [web] [--size 1GB]``."""
 
 import argparse
 import sys
@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import export_bench, import_bench, web_bench
+from benchmarks import export_bench, format_bench, import_bench, web_bench
 from benchmarks.gen_corpus import parse_size
 from benchmarks.ground import ROOT, ground
 from benchmarks.report import Report
 
 BENCHES: dict[str, Callable[..., Any]] = {
     "import": import_bench.run,
+    "formats": format_bench.run,
     "export": export_bench.run,
     "web": web_bench.run,
 }
@@ -45,7 +46,7 @@ def _new_path() -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("benches", nargs="*", metavar="BENCH", help="import, export, web (default: all)")
+    parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"{', '.join(BENCHES)} (default: all)")
     parser.add_argument(
         "--size", type=parse_size, default=LARGE, help="the large corpus, beside 50 MB (default: 250 MB)"
     )

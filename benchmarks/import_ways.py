@@ -3,12 +3,14 @@
 import gc
 import hashlib
 import json
+import zipfile
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import ijson
 from bson.int64 import Int64
 from bson.objectid import ObjectId
 from pymongo import ReplaceOne
@@ -57,12 +59,27 @@ def plain(path: str) -> Run:
 
 def _plain_writes(path: str) -> Iterator[ReplaceOne]:
     file_id, numbers = ObjectId(), count(1)
-    with Path(path).open("rb") as file:
-        for line in file:
-            record = json.loads(line)
-            content = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-            document = {**record, "contentHash": content, "fileId": file_id, "seq": Int64(next(numbers))}
-            yield ReplaceOne({"contentHash": content}, document, upsert=True)
+    for record in _plain_records(path):
+        content = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+        document = {**record, "contentHash": content, "fileId": file_id, "seq": Int64(next(numbers))}
+        yield ReplaceOne({"contentHash": content}, document, upsert=True)
+
+
+def _plain_records(path: str) -> Iterator[dict[str, Any]]:
+    """The records of a file of lines, a zip of such files, or an array of conversations."""
+    if path.endswith(".zip"):
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as file:
+                    yield from map(json.loads, file)
+    elif path.endswith(".json"):
+        with Path(path).open("rb") as file:
+            for conversation in ijson.items(file, "item", use_float=True):
+                for message in conversation["chat_messages"]:
+                    yield {**message, "sessionId": conversation["uuid"]}
+    else:
+        with Path(path).open("rb") as file:
+            yield from map(json.loads, file)
 
 
 def limit(path: str) -> Run:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from benchmarks import corpora, export_bench, gen_corpus, import_bench, targets, web_bench
+from benchmarks import corpora, export_bench, format_bench, gen_corpus, import_bench, targets, web_bench
 from benchmarks.__main__ import main
 from benchmarks.ground import ground
 from benchmarks.report import Report
@@ -40,6 +40,15 @@ def test_the_import_benchmark_measures_every_step_and_way(measured):
     assert all(run["seconds"] > 0 and run["peak_mb"] > run["idle_mb"] > 10 for run in runs.values())
     names = {line["name"] for line in lines if line["kind"] == "check"}
     assert {"2 MB first, × plain", "2 MB again, × plain", "2 MB first, × limit"} <= names
+
+
+def test_the_benchmark_of_formats_measures_every_shape(measured, monkeypatch):
+    monkeypatch.setattr(format_bench, "AT_ONCE", 3)
+    lines = measured(format_bench, sizes=[TINY], rounds=1)
+    steps = {(line["step"], line["way"]) for line in lines if line["kind"] == "run"}
+    assert steps == {(step, way) for step in ("first", "again", "half known", "at once") for way in format_bench.WAYS}
+    names = {line["name"] for line in lines if line["kind"] == "check"}
+    assert sum("array" in name for name in names) == sum("zip" in name for name in names) == 3
 
 
 def test_memory_that_grows_with_the_file_is_told():
