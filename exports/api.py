@@ -11,7 +11,6 @@ from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
@@ -22,21 +21,9 @@ from exports import artifacts, services
 from exports.filters import BadFilter
 from exports.models import ExportJob
 from exports.serializers import ExportCreateSerializer, ExportJobSerializer, FormatSerializer
-from jobs.api import KEY_PARAMETER, IdempotentCreateMixin, JobViewSet
+from jobs.api import KEY_PARAMETER, AnyAccept, IdempotentCreateMixin, JobViewSet
 
 FIELDS = ("format", "filter")
-
-
-class AnyAccept(BaseContentNegotiation):
-    """A file is what it is, whatever the client says it would rather have."""
-
-    def select_parser(self, request: Any, parsers: Any) -> Any:
-        """The first there is."""
-        return parsers[0]
-
-    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
-        """The first there is; it writes the refusals."""
-        return renderers[0], renderers[0].media_type
 
 
 class CreateExport:

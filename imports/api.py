@@ -1,206 +1,68 @@
-"""The API of imports: uploads by tus 1.0, import jobs, and the records that were rejected."""
+"""The API of imports: what files would bring, import jobs, and the records that were rejected."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from uuid import UUID
 
-from django.conf import settings
+from asgiref.sync import sync_to_async
+from django.http import StreamingHttpResponse
 from django.urls import reverse
-from django.utils.http import http_date
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, UnsupportedMediaType, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
-from archive.errors import BadInput
-from imports import outcomes, services, tus, uploads
-from imports.models import ImportJob, Upload
-from imports.parts import Checksum, ChecksumMismatch, OffsetConflict, Part, append_part
+from imports import outcomes, rejected_files, services, uploads
+from imports.formats import FORMATS
+from imports.models import ImportJob
 from imports.serializers import (
+    FormatSerializer,
     ImportCreateSerializer,
+    ImportFormOptionsSerializer,
     ImportFormSerializer,
     ImportJobSerializer,
     ImportSummarySerializer,
+    PreviewSerializer,
     RejectedRecordSerializer,
-    UploadDetailSerializer,
     UploadSerializer,
 )
-from jobs.api import IdempotentCreateMixin, JobViewSet
+from jobs.api import AnyAccept, IdempotentCreateMixin, JobViewSet
 
 REJECTED_PAGE = 100
 REJECTED_PAGE_MAX = 500
+CHUNK_BYTES = 128 * 1024
 
 
-class PreconditionFailed(APIException):
-    """The client speaks another version of tus."""
+class FormatListView(APIView):
+    """The source formats there are."""
 
-    status_code = 412
-    default_detail = "Tus-Resumable is missing or names a version that is not spoken here."
-    default_code = "tus_version"
-
-
-class PartChanged(APIException):
-    """The part's checksum is not that of its bytes (tus, checksum extension)."""
-
-    status_code = 460
-    default_code = "checksum_mismatch"
+    @extend_schema(responses=FormatSerializer(many=True), operation_id="import_formats")
+    def get(self, request: Request) -> Response:
+        """Each format that files may have, with what is read of it."""
+        return Response(FormatSerializer(FORMATS.values(), many=True).data)
 
 
-class TusView(APIView):
-    """What every answer of the tus endpoints has in common."""
-
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Honour X-HTTP-Method-Override, as the protocol asks."""
-        override = request.headers.get("X-HTTP-Method-Override", "").upper()
-        if request.method == "POST" and override in ("PATCH", "DELETE"):
-            request.method = override
-        return super().dispatch(request, *args, **kwargs)
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Know the user, then the version. A plain GET needs no version."""
-        super().initial(request, *args, **kwargs)
-        if request.method in ("GET", "OPTIONS"):
-            return
-        if request.headers.get("Tus-Resumable") != tus.VERSION:
-            raise PreconditionFailed
-
-    def get_permissions(self) -> Any:
-        """What the server can do may be asked by anybody."""
-        return [] if self.request.method == "OPTIONS" else super().get_permissions()
-
-    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Name the version in every answer, refusals too."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        response["Tus-Resumable"] = tus.VERSION
-        response["Cache-Control"] = "no-store"
-        if response.status_code == PreconditionFailed.status_code:
-            response["Tus-Version"] = tus.VERSION
-        return response
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """Tell the right offset beside a conflict, so that a client need not ask for it."""
-        if isinstance(exc, ChecksumMismatch):
-            exc = PartChanged(exc.message)
-        response = super().handle_exception(exc)
-        if isinstance(exc, OffsetConflict):
-            response["Upload-Offset"] = str(exc.offset)
-        return response
-
-    @extend_schema(exclude=True)
-    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
-        """Say what this server speaks and how much it takes."""
-        return Response(
-            status=status.HTTP_204_NO_CONTENT,
-            headers={
-                "Tus-Version": tus.VERSION,
-                "Tus-Extension": tus.EXTENSIONS,
-                "Tus-Max-Size": str(settings.CLAUDELENS_UPLOAD_MAX_BYTES),
-                "Tus-Checksum-Algorithm": ",".join(tus.CHECKSUM_ALGORITHMS),
-            },
-        )
-
-
-def _progress_headers(upload: Upload) -> dict[str, str]:
-    return {
-        "Upload-Offset": str(upload.offset),
-        "Upload-Expires": http_date(upload.expires_at.timestamp()),
-    }
-
-
-class UploadListView(TusView):
-    """Begin an upload (tus creation); list your own."""
+class PreviewView(APIView):
+    """What an import would find."""
 
     @extend_schema(
-        summary="Begin a resumable upload (tus creation)",
-        request=None,
-        responses={201: None},
-        parameters=[
-            OpenApiParameter("Tus-Resumable", str, "header", required=True),
-            OpenApiParameter("Upload-Length", int, "header", required=True),
-            OpenApiParameter("Upload-Metadata", str, "header", required=True),
-        ],
+        summary="Look at uploads before they are imported",
+        request=ImportCreateSerializer,
+        responses=PreviewSerializer,
     )
     def post(self, request: Request) -> Response:
-        """Make an upload of ``Upload-Length`` bytes; ``Location`` is where its parts go."""
-        size = tus.parse_number("Upload-Length", request.headers.get("Upload-Length"))
-        metadata = tus.parse_metadata(request.headers.get("Upload-Metadata", ""))
-        name = metadata.get("relativePath") or metadata.get("filename") or metadata.get("name")
-        if not name:
-            raise BadInput(
-                "The upload has no file name.",
-                hint="Send it base64-coded as filename in Upload-Metadata.",
-                code="bad_header",
-            )
-        upload = uploads.create_upload(request.user, name=name, size=size)
-        headers = {"Location": reverse("api-upload-detail", args=[upload.pk])}
-        return Response(status=status.HTTP_201_CREATED, headers=headers | _progress_headers(upload))
-
-    @extend_schema(
-        summary="List your uploads that are not yet imported",
-        responses=UploadSerializer(many=True),
-    )
-    def get(self, request: Request) -> Response:
-        """The newest hundred uploads that wait for parts or for their import."""
-        waiting = Upload.objects.visible_to(request.user).waiting()[:100]
-        return Response(UploadSerializer(waiting, many=True).data)
-
-
-class UploadView(TusView):
-    """One upload: how far it is, its next part, its end."""
-
-    @extend_schema(summary="How far an upload is", responses=UploadDetailSerializer)
-    def get(self, request: Request, upload_id: UUID) -> Response:
-        """The upload; whole ones with their sha256, what they look like, and whether they are known."""
-        return Response(UploadDetailSerializer(uploads.find_upload(request.user, upload_id)).data)
-
-    @extend_schema(exclude=True)
-    def head(self, request: Request, upload_id: UUID) -> Response:
-        """The offset to continue from, in ``Upload-Offset``."""
-        upload = uploads.find_upload(request.user, upload_id)
-        headers = _progress_headers(upload) | {"Upload-Length": str(upload.size)}
-        return Response(headers=headers)
-
-    @extend_schema(
-        summary="Send the next part (tus)",
-        request={tus.PART_TYPE: bytes},
-        responses={204: None},
-        parameters=[
-            OpenApiParameter("Tus-Resumable", str, "header", required=True),
-            OpenApiParameter("Upload-Offset", int, "header", required=True),
-            OpenApiParameter("Upload-Checksum", str, "header"),
-        ],
-    )
-    def patch(self, request: Request, upload_id: UUID) -> Response:
-        """Append the body at ``Upload-Offset``; 409 and the right offset if it stands elsewhere."""
-        if request.content_type != tus.PART_TYPE:
-            raise UnsupportedMediaType(request.content_type or "nothing")
-        upload = uploads.find_upload(request.user, upload_id)
-        upload = append_part(upload, _part_of(request))
-        return Response(status=status.HTTP_204_NO_CONTENT, headers=_progress_headers(upload))
-
-    @extend_schema(summary="Give an upload up (tus termination)", responses={204: None})
-    def delete(self, request: Request, upload_id: UUID) -> Response:
-        """Delete the upload and its bytes."""
-        uploads.remove_upload(uploads.find_upload(request.user, upload_id))
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-def _part_of(request: Request) -> Part:
-    """The part that a request carries; its body is not read yet."""
-    length = request.headers.get("Content-Length")
-    checksum = tus.parse_checksum(request.headers.get("Upload-Checksum"))
-    return Part(
-        offset=tus.parse_number("Upload-Offset", request.headers.get("Upload-Offset")),
-        stream=request._request,
-        length=None if length is None else tus.parse_number("Content-Length", length),
-        checksum=Checksum(*checksum) if checksum else None,
-    )
+        """Formats and why, the first 50 messages, problems by cause, what is new; changes nothing."""
+        asked = ImportCreateSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = services.preview_import(request.user, **asked.validated_data)
+        return Response(PreviewSerializer(found).data)
 
 
 class CreateImportMixin:
@@ -218,10 +80,14 @@ class CreateImportMixin:
         """Start an import; 202 and its address. 409 when the same content is being imported."""
         is_form = (request.content_type or "").startswith("multipart/")
         job = _import_form(request) if is_form else _import_uploads(request)
-        job.refresh_from_db()
-        location = reverse("api-import-detail", args=[job.pk])
-        data = ImportJobSerializer(job).data
-        return Response(data, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+        return _accepted(job)
+
+
+def _accepted(job: ImportJob) -> Response:
+    job.refresh_from_db()
+    location = reverse("api-import-detail", args=[job.pk])
+    data = ImportJobSerializer(job).data
+    return Response(data, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
 
 
 def _import_uploads(request: Request) -> ImportJob:
@@ -231,7 +97,11 @@ def _import_uploads(request: Request) -> ImportJob:
 
 
 def _import_form(request: Request) -> ImportJob:
-    return services.import_form_files(request.user, request.FILES.getlist("file"))
+    asked = ImportFormOptionsSerializer(data={"options": request.data.get("options") or "{}"})
+    asked.is_valid(raise_exception=True)
+    return services.import_form_files(
+        request.user, request.FILES.getlist("file"), asked.validated_data["options"]
+    )
 
 
 class ImportViewSet(IdempotentCreateMixin, CreateImportMixin, JobViewSet):
@@ -268,6 +138,49 @@ class ImportViewSet(IdempotentCreateMixin, CreateImportMixin, JobViewSet):
         results = RejectedRecordSerializer(page.items, many=True).data
         return Response({"next": following, "byCode": page.by_code, "results": results})
 
+    @extend_schema(
+        responses={(200, "application/jsonl"): OpenApiTypes.BINARY, (200, "text/csv"): OpenApiTypes.BINARY},
+        parameters=[OpenApiParameter("as", str, description="`jsonl` (default) or `csv`.")],
+    )
+    @action(
+        detail=True, url_path="rejected/download", pagination_class=None, content_negotiation_class=AnyAccept
+    )
+    def rejected_download(self, request: Request, **_: Any) -> StreamingHttpResponse:
+        """All rejected records as a file, each with its place, the reason and its bytes."""
+        form = request.query_params.get("as", "jsonl")
+        job = self.get_object()
+        body = _gathered(rejected_files.download(job, form))
+        is_async = hasattr(request._request, "scope")
+        response = StreamingHttpResponse(
+            _awaited(body) if is_async else body, content_type=rejected_files.MEDIA_TYPES[form]
+        )
+        response["Content-Disposition"] = f'attachment; filename="rejected-{str(job.pk)[:8]}.{form}"'
+        return response
+
+    @extend_schema(request=None, responses={201: UploadSerializer})
+    @action(detail=True, methods=["post"], url_path="rejected/again", pagination_class=None)
+    def rejected_again(self, request: Request, **_: Any) -> Response:
+        """Make an upload of the rejected records alone, to import them with other options."""
+        upload = rejected_files.rejected_again(self.get_object())
+        location = reverse("api-upload-detail", args=[upload.pk])
+        data = UploadSerializer(upload).data
+        return Response(data, status=status.HTTP_201_CREATED, headers={"Location": location})
+
+    @extend_schema(request=None, responses={202: ImportJobSerializer})
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def run(self, request: Request, **_: Any) -> Response:
+        """Import for good what this dry run has looked at; the answer is the new job."""
+        return _accepted(services.run_planned(self.get_object()))
+
+    @extend_schema(request=None, responses={202: ImportJobSerializer})
+    @action(detail=True, methods=["post"], url_path="roll-back", pagination_class=None)
+    def roll_back(self, request: Request, **_: Any) -> Response:
+        """Undo an import that has ended, exactly to what was there before. 409 with `conflicts` where later
+        imports built on it."""
+        job = self.get_object()
+        services.roll_back_import(job)
+        return Response(self.get_serializer(job).data, status=status.HTTP_202_ACCEPTED)
+
     def cancel_job(self, job: Any) -> None:
         """Stop after the batch at work; what was imported stays."""
         services.cancel_import(job)
@@ -275,6 +188,23 @@ class ImportViewSet(IdempotentCreateMixin, CreateImportMixin, JobViewSet):
     def retry_job(self, job: Any) -> None:
         """Go on from the checkpoint."""
         services.retry_import(job)
+
+
+def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for piece in pieces:
+        held += piece
+        if len(held) >= CHUNK_BYTES:
+            yield held
+            held = b""
+    yield held
+
+
+async def _awaited(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces without holding up the event loop, which a plain iterator would do."""
+    following = sync_to_async(lambda: next(pieces, None))
+    while (piece := await following()) is not None:
+        yield piece
 
 
 def _asked_limit(request: Request) -> int:

@@ -80,6 +80,89 @@ class ImportFormSerializer(serializers.Serializer[Any]):
     file = serializers.ListField(child=serializers.FileField(), help_text="One or more files.")
 
 
+class ImportFormOptionsSerializer(serializers.Serializer[Any]):
+    """The options beside the files of a form, as JSON text."""
+
+    options = serializers.JSONField(binary=True)
+
+    def validate_options(self, value: Any) -> dict[str, Any]:
+        """They are an object."""
+        if not isinstance(value, dict):
+            raise serializers.ValidationError('Give a JSON object, like {"dry_run": true}.')
+        return value
+
+
+class FormatSerializer(serializers.Serializer[Any]):
+    """A source format."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()
+    description = serializers.CharField()
+    source = serializers.CharField(help_text="What its messages say they come from.")
+    needsMapping = serializers.BooleanField(source="needs_mapping")  # noqa: N815
+
+
+class PreviewMessageSerializer(serializers.Serializer[Any]):
+    """A message as it would be imported: plain text, cut."""
+
+    line = serializers.IntegerField()
+    session = serializers.CharField()
+    type = serializers.CharField()
+    role = serializers.CharField(allow_blank=True)
+    time = serializers.DateTimeField(allow_null=True)
+    model = serializers.CharField(allow_blank=True)
+    text = serializers.CharField(allow_blank=True)
+    isCut = serializers.BooleanField()  # noqa: N815
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """Why records would be rejected."""
+
+    code = serializers.CharField()
+    hint = serializers.CharField()
+    count = serializers.IntegerField()
+    records = serializers.ListField(child=serializers.DictField())
+
+
+class ExpectedSerializer(serializers.Serializer[Any]):
+    """What the records looked at are to the archive."""
+
+    new = serializers.IntegerField()
+    known = serializers.IntegerField()
+    conflicts = serializers.IntegerField()
+
+
+class FilePreviewSerializer(serializers.Serializer[Any]):
+    """One file of an import that has not begun."""
+
+    name = serializers.CharField()
+    bytes = serializers.IntegerField()
+    format = serializers.CharField(allow_blank=True)
+    label = serializers.CharField(allow_blank=True)
+    explanation = serializers.CharField(allow_blank=True)
+    mapping = serializers.DictField()
+    refusal = serializers.DictField(allow_null=True)
+    isHeld = serializers.BooleanField(source="is_held")  # noqa: N815
+    lookedAt = serializers.IntegerField(source="looked_at")  # noqa: N815
+    isWhole = serializers.BooleanField(source="is_whole")  # noqa: N815
+    expected = ExpectedSerializer()
+    problems = ProblemSerializer(many=True)
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """What an import would find in the beginnings of its files."""
+
+    files = FilePreviewSerializer(many=True)
+    fileCount = serializers.IntegerField(source="file_count")  # noqa: N815
+    passedOver = serializers.IntegerField(source="passed_over")  # noqa: N815
+    bytes = serializers.IntegerField()
+    formats = serializers.DictField(child=serializers.IntegerField())
+    lookedAt = serializers.IntegerField(source="looked_at")  # noqa: N815
+    isWhole = serializers.BooleanField(source="is_whole")  # noqa: N815
+    expected = ExpectedSerializer()
+    messages = PreviewMessageSerializer(many=True)
+
+
 class ImportFileSerializer(serializers.Serializer[Any]):
     """A file of an import, by the name it was given."""
 

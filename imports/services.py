@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,27 +13,27 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from archive.conflicts import KEEP_BOTH
-from archive.errors import ArchiveError, BadInput, Conflict
-from imports import limits
+from archive.errors import ArchiveError, BadInput, Conflict, Gone
+from archive.invariants import check_import
+from imports import limits, plans, rollback
 from imports.models import ImportJob, Upload, UploadState
 from imports.naming import ACCEPTED_WORDS
 from imports.options import check_options, choice_of
 from imports.pipeline import ImportOptions, Source, Step, import_batches
+from imports.preview import Preview, preview
 from imports.room import paced
 from imports.uploads import (
     find_uploads,
-    receive_form_files,
+    form_files,
     release_bytes,
-    remove_upload,
     take_uploads,
 )
 from jobs import runner
 from jobs.progress import Progress
-from jobs.states import ACTIVE, DONE
+from jobs.states import ACTIVE, DONE, JobState
 
 UNREADABLE = {"binary": "holds neither text nor a container of it"}
 REJECT_GRACE = 1000
-COUNTED = ("inserted", "duplicates", "updated", "skipped", "rejected")
 
 
 def create_import(
@@ -50,30 +51,68 @@ def create_import(
     """
     checked = check_options(options or {})
     found = find_uploads(owner, uploads)
+    return _create(owner, found, sources, {"options": checked})
+
+
+def _create(
+    owner: Any, found: Sequence[Upload], sources: Sequence[Mapping[str, Any]], parameters: dict[str, Any]
+) -> ImportJob:
     for upload in found:
         check_importable(upload)
     chosen = [*(upload.as_source() for upload in found), *map(dict, sources)]
     if not chosen:
         raise BadInput("No file was chosen.", hint="Choose at least one.", code="nothing_chosen")
-    job = ImportJob(owner=owner, sources=chosen, parameters={"options": checked})
+    job = ImportJob(owner=owner, sources=chosen, parameters=parameters)
     job.file_hash = content_hash(chosen)
     job.bytes_total = job.bytes_given
     _save_once(job, found)
     return job
 
 
-def import_form_files(owner: Any, files: Sequence[Any]) -> ImportJob:
+def preview_import(
+    owner: Any,
+    *,
+    uploads: Sequence[UUID | str] = (),
+    sources: Sequence[Mapping[str, Any]] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Preview:
+    """What an import of these would find, told within about two seconds. Changes nothing.
+
+    :raises ArchiveError: as ``create_import`` and ``imports.preview.preview``
+    """
+    checked = check_options(options or {})
+    found = find_uploads(owner, uploads)
+    for upload in found:
+        check_importable(upload)
+    return preview([*(upload.as_source() for upload in found), *sources], choice_of(checked))
+
+
+def run_planned(plan: ImportJob) -> ImportJob:
+    """Import for good what a dry run has looked at, with its options. Afterwards the job tells where it
+    differed.
+
+    :raises Conflict: it is no finished dry run, or the same content is being imported
+    :raises Gone: its files are no longer kept
+    """
+    options = plans.options_of_plan(plan)
+    with transaction.atomic():
+        uploads = plans.hand_over_uploads(plan)
+        on_server = [source for source in plan.sources if not source.get("upload")]
+        if not uploads and not on_server:
+            raise Gone("The files of this dry run are no longer kept.", hint="Send them again.")
+        planned = {"job": str(plan.pk), "counts": plan.counts}
+        return _create(plan.owner, uploads, on_server, {"options": options, "planned": planned})
+
+
+def import_form_files(
+    owner: Any, files: Sequence[Any], options: Mapping[str, Any] | None = None
+) -> ImportJob:
     """Take the small files of a form and import them; on a refusal none of them is kept.
 
     :raises ArchiveError: as ``receive_form_files`` and ``create_import``
     """
-    received = receive_form_files(owner, files)
-    try:
-        return create_import(owner, uploads=[upload.pk for upload in received])
-    except ArchiveError:
-        for upload in received:
-            remove_upload(upload)
-        raise
+    with form_files(owner, files) as received:
+        return create_import(owner, uploads=[upload.pk for upload in received], options=options)
 
 
 def check_importable(upload: Upload) -> None:
@@ -132,10 +171,21 @@ def run_import(job: ImportJob, reporter: Any = None) -> None:
     :raises jobs.claims.NotClaimed: somebody else holds it, or it has ended
     """
     with runner.running(job, reporter) as progress:
-        _check_sources(job)
-        last = _pull(job, progress)
-        _end(job, progress, last)
+        if rollback.is_due(job):
+            rollback.undo(job, progress)
+        else:
+            _import(job, progress)
     tidy_up(job)
+
+
+def _import(job: ImportJob, progress: Progress) -> None:
+    try:
+        _check_sources(job)
+        _end(job, progress, _pull(job, progress))
+    except (runner.Cancelled, ArchiveError) as stop:
+        if not rollback.is_all_or_nothing(job):
+            raise
+        rollback.undo(job, progress, rollback.reason_of(stop))
 
 
 def _pull(job: ImportJob, progress: Progress) -> Step | None:
@@ -148,21 +198,33 @@ def _pull(job: ImportJob, progress: Progress) -> Step | None:
         conflict=asked.get("conflict", KEEP_BOTH),
         dry_run=asked.get("dry_run", False),
     )
+    last = None
     steps = import_batches(
         sources, job_id=str(job.pk), token=progress.token, options=options, log=progress.log
     )
-    last = None
-    for last in paced(steps, progress):
-        if last.phase != job.phase or last.bytes_total != job.bytes_total:
-            progress.phase(last.phase, bytes_total=last.bytes_total)
-        progress.advance(last)
-        _check_rejected(last, job.parameters["options"]["reject_percent"])
+    # Closed at once, whatever is raised: what is on its way to the database is there before anything else.
+    with closing(steps):
+        for last in paced(steps, progress):
+            if last.phase != job.phase or last.bytes_total != job.bytes_total:
+                progress.phase(last.phase, bytes_total=last.bytes_total)
+            progress.advance(last)
+            if rollback.is_all_or_nothing(job):
+                rollback.check_all_good(job, last)
+            _check_rejected(last, asked)
     return last
 
 
-def _check_rejected(step: Step, percent: float) -> None:
+def _check_rejected(step: Step, asked: Mapping[str, Any]) -> None:
     """Stop before a file of another kind, or a damaged one, fills the list of rejected records."""
     seen, rejected = step.counts["seen"], step.counts["rejected"]
+    percent, at_most = asked["reject_percent"], asked.get("max_errors", settings.CLAUDELENS_MAX_REJECTED)
+    if rejected > at_most:
+        raise BadInput(
+            f"{rejected:,} of {seen:,} records were rejected, more than {at_most:,}.",
+            hint="Look at the reasons below. To import the rest all the same, send the files "
+            "again with a higher max_errors.",
+            code="too_many_rejected",
+        )
     if rejected >= REJECT_GRACE and rejected * 100 > seen * percent:
         raise BadInput(
             f"{rejected:,} of {seen:,} records were rejected, more than {percent:g} percent.",
@@ -188,20 +250,22 @@ def _end(job: ImportJob, progress: Progress, last: Step | None) -> None:
     if last is None:
         return
     counts = last.counts
-    told = sum(counts.get(name, 0) for name in COUNTED)
-    if counts["seen"] != told:
-        raise AssertionError(f"{counts['seen']} records seen but {told} accounted for: {counts}")
+    check_import(str(job.pk))
+    if planned := job.parameters.get("planned"):
+        job.parameters["differences"] = plans.differences(planned["counts"], counts)
+        progress.log("info", plans.told(job.parameters["differences"]))
     ImportJob.objects.filter(pk=job.pk, token=progress.token).update(
-        sessions=last.sessions, refused_files=last.refused_files
+        parameters=job.parameters, sessions=last.sessions, refused_files=last.refused_files
     )
     if counts["rejected"] or last.refused_files:
         progress.finish_with_errors()
 
 
 def tidy_up(job: ImportJob) -> None:
-    """Give back the room of a completed job's uploads; what failed keeps them for a retry."""
+    """Give back the room of a completed job's uploads; what failed keeps them for a retry, and a dry run for
+    the import that follows."""
     job.refresh_from_db()
-    if job.state in DONE:
+    if job.state in (*DONE, JobState.ROLLED_BACK) and not plans.is_plan(job):
         release_bytes(Upload.objects.filter(job=job))
 
 
@@ -222,6 +286,14 @@ def retry_import(job: ImportJob) -> None:
     with transaction.atomic():
         limits.check_again(job.owner)
         runner.retry(job)
+
+
+def roll_back_import(job: ImportJob) -> None:
+    """Undo what an ended import did, exactly to what was there before.
+
+    :raises Conflict: later imports built on it, or it is at work
+    """
+    rollback.roll_back_import(job)
 
 
 def earlier_import(job: ImportJob) -> ImportJob | None:

@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.pagination import CursorPagination
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -34,6 +35,18 @@ KEY_PARAMETER = OpenApiParameter(
 STATE_PARAMETER = OpenApiParameter(
     "state", OpenApiTypes.STR, enum=JobState.values, description="Only jobs in this state."
 )
+
+
+class AnyAccept(BaseContentNegotiation):
+    """A file is what it is, whatever the client says it would rather have."""
+
+    def select_parser(self, request: Any, parsers: Any) -> Any:
+        """The first there is."""
+        return parsers[0]
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        """The first there is; it writes the refusals."""
+        return renderers[0], renderers[0].media_type
 
 
 class KeyPagination(CursorPagination):
