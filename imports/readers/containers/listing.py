@@ -127,7 +127,8 @@ def tar_members(window: Window, shown: str) -> Iterator[Member | None]:
                     yield _tar_member(info)
             is_ended = window.read_at(archive.offset, tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
     except TAR_FAULTS as error:
-        raise window.fault or damaged(shown, error) from error
+        message = f"{shown} is a tar that is cut off or damaged: {error}."
+        raise window.fault or bad_container(message) from error
     if not is_ended:
         raise window.fault or bad_container(
             f"{shown} is a tar that is cut off or damaged at byte {archive.offset:,}."
