@@ -20,6 +20,8 @@ from archive.records import place_of, raw_bytes
 PARSER_VERSION = 1
 COPY_LOOKUP = 500
 FLUSH_BYTES = 256 * 1024
+# The layout of a file that is no original: it holds messages of other files, and is not kept as one.
+NOT_KEPT = "messages"
 FETCH = 200
 
 
@@ -29,8 +31,8 @@ class SourceFile:
 
     ``size`` and ``sha256`` tell of the whole file once it is ``complete``. ``held_size`` and ``held_sha256``
     tell of the part up to the end of the last whole record: a longer file that begins with it is the same
-    file grown. ``layout`` tells how its chunks follow each other: as "lines", or as "spans" of one document.
-    ``copies`` are the other places where the very same bytes were seen.
+    file grown. ``layout`` tells how its chunks follow each other: as "lines", or as "spans" of one document;
+    or that the file itself is not kept. ``copies`` are the other places where the very same bytes were seen.
     """
 
     id: ObjectId
@@ -143,22 +145,18 @@ def get_file(file_id: ObjectId) -> SourceFile | None:
     return from_document(found) if found else None
 
 
-def iter_files(file_ids: set[ObjectId] | None) -> Iterator[SourceFile]:
-    """The files with these ids (None: all), by path."""
-    query: Document = {"size": {"$gt": 0}}
-    if file_ids is not None:
-        query["_id"] = {"$in": sorted(file_ids)}
-    with connection.translated():
-        for document in connection.collection(FILES).find(query).sort("path", 1):
-            yield from_document(document)
-
-
-def find_files(message_filter: Any) -> Iterator[SourceFile]:
-    """The files that hold any message the filter fits, by path. A file is always given back whole."""
+def find_files(message_filter: Any, *, kept: bool = False) -> Iterator[SourceFile]:
+    """The files that hold any message the filter fits, by path; with ``kept`` those alone that can be given
+    back, which is always done whole."""
     query = message_filter.to_query()
-    if not query:
-        return iter_files(None)
-    return iter_files(_files_of(query))
+    wanted: Document = {"size": {"$gt": 0}}
+    if query:
+        wanted["_id"] = {"$in": sorted(_files_of(query))}
+    if kept:
+        wanted["layout"] = {"$ne": NOT_KEPT}
+    with connection.translated():
+        for document in connection.collection(FILES).find(wanted).sort("path", 1):
+            yield from_document(document)
 
 
 def _files_of(query: Document) -> set[ObjectId]:
@@ -203,10 +201,10 @@ def original_line(message: Document) -> bytes:
 def file_chunks(file_id: ObjectId) -> Iterator[bytes]:
     """The exact bytes of a file, in pieces of about 256 KiB. Memory does not grow with the file.
 
-    Raises ``LookupError`` when there is no such file.
+    Raises ``LookupError`` when there is no such file, or it is not kept.
     """
     source = get_file(file_id)
-    if source is None:
+    if source is None or source.layout == NOT_KEPT:
         raise LookupError(f"no file {file_id}")
     buffer = bytearray()
     for piece in put_together(source, _chunks_of(file_id)):

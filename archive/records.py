@@ -115,7 +115,8 @@ class Message:
     ``key`` is the identity for repetition 0; ``document`` holds every stored field but ``_id``.
     ``size`` is its length in the file in bytes, ``has_raw`` tells that its exact bytes are stored;
     ``crc`` tells apart what is the same but for the order of its keys;
-    ``title`` is (kind, text) where the line names its session; ``encoded`` is filled by ``encode``.
+    ``title`` is (kind, text) where the line names its session, ``titles`` what else it is called, by kind;
+    ``encoded`` is filled by ``encode``.
     """
 
     key: bytes
@@ -131,6 +132,7 @@ class Message:
     crc: int = 0
     is_prompt: bool = False
     title: tuple[str, str] | None = None
+    titles: Mapping[str, str] | None = None
     calls: list[Call] = field(default_factory=list)
     encoded: bytes = b""
 

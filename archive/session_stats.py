@@ -49,6 +49,8 @@ class SessionChange:
         self.source = document["source"]
         self.file_ids.add(message.file_id)
         self._add_time(message.timestamp)
+        for title in (message.titles or {}).items():
+            self._add_title(title)
         self._add_title(message.title)
         for name in ("cwd", "gitBranch", "version"):
             if document.get(name):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archive import files, reader, sessions
+from archive.errors import BadInput, NotFound
 from archive.files import SourceFile
 from archive.filters import MessageFilter
 
@@ -47,6 +48,7 @@ class ArchiveMaterial:
     notes: BoundedList = field(default_factory=BoundedList)
     copies: BoundedList = field(default_factory=BoundedList)
     damaged: BoundedList = field(default_factory=BoundedList)
+    _projects: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -78,10 +80,19 @@ class ArchiveMaterial:
         """The sessions that the filter can touch."""
         return sessions.find_sessions(self.filter)
 
+    def project(self, project_id: Any) -> dict[str, Any]:
+        """The names of a project; those of the last thousand are remembered."""
+        key = str(project_id)
+        if key not in self._projects:
+            if len(self._projects) >= MOST_LISTED:
+                self._projects.clear()
+            self._projects[key] = _names_of(key)
+        return self._projects[key]
+
     def files(self) -> Iterator[SourceFile]:
         """The original files, with what is known of their copies noted."""
         exported = set()
-        for file in files.find_files(self.filter):
+        for file in files.find_files(self.filter, kept=True):
             if file.copies:
                 self.copies.add({"path": file.path, "copies": file.copies[:MOST_LISTED]})
             yield file
@@ -115,3 +126,11 @@ class ArchiveMaterial:
     def note(self, text: str) -> None:
         """Something for the manifest."""
         self.notes.add(text)
+
+
+def _names_of(project_id: str) -> dict[str, Any]:
+    try:
+        known = sessions.get_project(project_id)
+    except (BadInput, NotFound):
+        return {}
+    return {name: known[name] for name in ("slug", "path") if known.get(name)}

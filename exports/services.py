@@ -133,7 +133,7 @@ def _announce_totals(progress: Progress, renderer: Renderer, material: ArchiveMa
     """Count first, so that there is a percentage and an estimate from the beginning."""
     progress.phase("counting")
     if "files" in renderer.needs:
-        total = sum(file.size for file in files.find_files(material.filter))
+        total = sum(file.size for file in files.find_files(material.filter, kept=True))
         progress.phase(material.phase, bytes_total=total)
     else:
         total = reader.count_messages(material.filter)

@@ -17,7 +17,8 @@ MAX_TITLE = 1000
 @dataclass(slots=True)
 class Context:
     """What runs along a file's records: the conversation, its project, the time of the record before, and
-    what else its format needs (``facts``, plain values)."""
+    what else its format needs (``facts``, plain values). ``warnings`` counts by code what people should know
+    of the file (``Format.warnings`` has the words)."""
 
     session_id: str
     project: Project
@@ -25,6 +26,11 @@ class Context:
     has_path: bool = False
     last_time: datetime | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    warnings: dict[str, int] = field(default_factory=dict)
+
+    def warn(self, code: str, number: int = 1) -> None:
+        """Count a warning; a negative number takes back what was counted too early."""
+        self.warnings[code] = self.warnings.get(code, 0) + number
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -35,13 +41,16 @@ class Context:
             "hasPath": self.has_path,
             "lastTime": self.last_time,
             **({"facts": self.facts} if self.facts else {}),
+            **({"warnings": self.warnings} if self.warnings else {}),
         }
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "Context":
         project = Project(saved["slug"], saved["path"])
         fixed, has_path = saved["fixedProject"], saved["hasPath"]
-        return cls(saved["sessionId"], project, fixed, has_path, saved["lastTime"], saved.get("facts", {}))
+        made = cls(saved["sessionId"], project, fixed, has_path, saved["lastTime"], saved.get("facts", {}))
+        made.warnings = saved.get("warnings", {})
+        return made
 
 
 @dataclass(slots=True)
@@ -124,12 +133,16 @@ def _document(said: Said, record: Record, value: dict[str, Any], content: bytes)
             document[stored] = text
     if said.text:
         document["text"] = bson_safe(said.text[:MAX_TEXT])
-    if record.raw is None:
-        document["crc32"] = record.crc
-    elif record.lead:
-        document["lead"] = record.lead
-    document.update(stored_record(value, record.raw))
+    document.update(kept_of(record, value))
     return document
+
+
+def kept_of(record: Record, value: dict[str, Any]) -> dict[str, Any]:
+    """The stored fields that keep the original object, and what its bytes are known by."""
+    kept = stored_record(value, record.raw)
+    if record.raw is None:
+        return {"crc32": record.crc, **kept}
+    return {"lead": record.lead, **kept} if record.lead else kept
 
 
 def short_text(value: Any) -> str:

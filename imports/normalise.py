@@ -12,8 +12,8 @@ from typing import Any
 from archive.costs import SYNTHETIC_MODEL
 from archive.money import from_dollars
 from archive.projects import Project, slug_of
-from archive.records import Call, Message, Record, bson_safe, content_hash, identity, long, stored_record
-from imports.messages import Context, parse_time, short_text
+from archive.records import Call, Message, Record, bson_safe, content_hash, identity, long
+from imports.messages import Context, kept_of, parse_time, short_text
 from imports.readers import claude_code
 
 TEXT_FIELDS = ("uuid", "parentUuid", "agentId", "cwd", "gitBranch", "version", "requestId")
@@ -133,11 +133,7 @@ def _document(record: Record, context: Context, content: bytes, timestamp: datet
         document["model"] = model
     if text := claude_code.plain_text(value):
         document["text"] = text
-    if record.raw is None:
-        document["crc32"] = record.crc
-    elif record.lead:
-        document["lead"] = record.lead
-    document.update(stored_record(value, record.raw))
+    document.update(kept_of(record, value))
     return document
 
 

@@ -75,6 +75,8 @@ class OpenFile:
             "explanation": self.explanation,
             "format": self.format,
         }
+        if is_done and (warnings := get_format(self.format).warnings_of(self.context)):
+            mark.report["warnings"] = warnings
         self.start = self.cursor.offset
         return mark
 

@@ -265,6 +265,8 @@ class _ImportRun:
         mark = self.batch.files[opened.file_id] = opened.mark(is_done=is_done)
         if is_done:
             self.ended[opened.file_id] = held_after(mark)
+            for warning in mark.report.get("warnings", ()):
+                self.log("warning", f"{opened.entry.name}: {warning}")
 
     def _closed(self) -> Batch:
         """The batch that ends here, and a new one in its place."""

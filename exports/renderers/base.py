@@ -32,6 +32,9 @@ class Material(Protocol):
     def sessions(self) -> Iterator[Document]:
         """Sessions ordered by session id; may name sessions without a message here."""
 
+    def project(self, project_id: Any) -> Document:
+        """``slug`` and ``path`` of a project; empty where it is not known. May be asked again and again."""
+
     def files(self) -> Iterator[SourceFile]:
         """Original files ordered by path."""
 

@@ -6,26 +6,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from exports.renderers.base import Document, Material, Renderer, gather
-from exports.renderers.values import encode, exact
-
-OURS = ("_id", "importId", "importedAt", "crc32")
-"""Facts about this archive, not about the message: another archive would have others, or can do without."""
+from exports.renderers.conversations import NOT_OURS_TO_TELL, conversations
+from exports.renderers.values import encode
 
 
 def normal_form(message: Document) -> dict[str, Any]:
-    """The message as it is stored, with ``id`` in hex first and ``raw`` in base64."""
+    """The message as it is stored, with ``id`` in hex first."""
     form = {"id": bytes(message["_id"]).hex(), **message}
-    for name in OURS:
+    for name in NOT_OURS_TO_TELL:
         form.pop(name, None)
-    raw = form.get("raw")
-    if raw is not None:
-        form["raw"] = exact(raw)
     return form
 
 
 def _lines(material: Material) -> Iterator[bytes]:
-    for message in material.messages():
-        yield encode(normal_form(message)) + b"\n"
+    for _, _, messages in conversations(material):
+        for message in messages:
+            yield encode(normal_form(message)) + b"\n"
 
 
 def render(material: Material) -> Iterator[bytes]:
@@ -38,13 +34,12 @@ RENDERER = Renderer(
     label="JSON Lines, one message a line",
     description=(
         "Every message in the normal form, with its original record. "
-        "Best for scripts and for loading elsewhere."
+        "Best for scripts; can be imported again."
     ),
     extension=".jsonl",
     media_type="application/jsonl",
-    needs=frozenset({"messages"}),
+    needs=frozenset({"messages", "sessions"}),
     loses=(
-        "Titles, summaries and tags of conversations.",
         "The layout of the original files and the lines that could not be read.",
         "When, and by which import, a message came into the archive.",
     ),

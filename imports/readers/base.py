@@ -51,7 +51,8 @@ class Format:
     rejected records, every byte accounted for; ``message`` says what a record means, moving the context
     along. ``start`` is the context before the first record. ``source`` is what messages say they come from.
     ``layout`` tells how a file is put together again from its chunks (``archive.files``). ``needs_mapping``:
-    somebody has to say which column is what.
+    somebody has to say which column is what. ``warnings`` says in words what the context's warnings are, by
+    code, with a place for ``{count}``.
     """
 
     name: str
@@ -64,6 +65,12 @@ class Format:
     start: "Callable[[Sample, Match], Context]"
     layout: str = "lines"
     needs_mapping: bool = False
+    warnings: Mapping[str, str] = field(default_factory=dict)
+
+    def warnings_of(self, context: Context) -> list[str]:
+        """The context's warnings as sentences."""
+        counted = ((code, context.warnings.get(code, 0)) for code in self.warnings)
+        return [self.warnings[code].format(count=f"{count:,}") for code, count in counted if count > 0]
 
 
 @dataclass(frozen=True)

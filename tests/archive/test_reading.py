@@ -214,7 +214,7 @@ def test_totals_equal_an_independent_count(archive):
     assert found["totalCost"] == sum(
         each["totalCost"] for each in sessions.page_sessions(SessionFilter()).items
     )
-    assert found["bytes"] == sum(file.size for file in files.iter_files(None))
+    assert found["bytes"] == sum(file.size for file in files.find_files(MessageFilter()))
     assert sessions.count_sessions() == 3
 
 

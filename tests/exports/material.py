@@ -47,6 +47,9 @@ class PlainMaterial:
     def sessions(self) -> Iterator[dict[str, Any]]:
         return iter(self.session_list)
 
+    def project(self, project_id: Any) -> dict[str, Any]:
+        return {"slug": "-home-ana-app", "path": "/home/ana/app"}
+
     def files(self) -> Iterator[PlainFile]:
         return iter(self.file_list)
 

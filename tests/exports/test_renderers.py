@@ -16,7 +16,7 @@ import pytest
 
 from exports.renderers import RENDERERS
 from exports.renderers.base import CHUNK_BYTES, Renderer, gather
-from exports.renderers.claudelens_json import join
+from exports.renderers.conversations import join
 from exports.renderers.names import UniqueNames, safe_name
 from tests.exports.material import PlainFile, PlainMaterial, message, session, small_archive
 
