@@ -16,7 +16,7 @@ from jobs import notices, runner
 from jobs.claims import claim
 from jobs.models import Notice
 from jobs.progress import Progress
-from jobs.states import JobState
+from jobs.states import ACTIVE, JobState
 from tests.jobs.drill.models import DrillJob, run_drill
 from tests.jobs.mail_server import MailServer
 
@@ -153,6 +153,13 @@ class TestWhoIsTold:
         assert taken_in.parameters == {"files": 3, "reject_percent": 10}
         assert export.text == "Export “Everything as json” has ended: 7 messages."
         assert export.parameters == {"format": "json", "filter": "everything"}
+
+    def test_there_are_words_for_every_end(self):
+        assert set(notices.ENDS) == set(JobState.values) - set(ACTIVE)
+
+    def test_what_was_rolled_back_is_not_told_as_new(self, people):
+        ended(an_import(people.alice, state=JobState.ROLLED_BACK))
+        assert Notice.objects.get().text == "Import “2026.zip” was rolled back."
 
     def test_a_dry_run_does_not_sound_like_an_import(self, people):
         ended(an_import(people.alice, parameters={"options": {"dry_run": True}}))
