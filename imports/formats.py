@@ -103,7 +103,7 @@ def sample_of(entry: Entry) -> Sample:
     stream = entry.open()
     try:
         data = stream.read(SAMPLE_BYTES)
-        is_whole = not stream.read(1)
+        is_whole = len(data) < SAMPLE_BYTES or not stream.read(1)
     finally:
         stream.close()
     return Sample(entry.name, entry.inside or entry.name, entry.tree_path, data, is_whole)

@@ -1,4 +1,4 @@
-// Sends the chosen files in parts (tus 1.0) and makes an import of them.
+// Sends the chosen files in parts (tus 1.0) and makes a draft or an import of them.
 // Works on #upload-form of imports/new.html; needs window.tus (vendored tus-js-client).
 
 import { filesOfDrop, fitsFolder } from "./files.js";
@@ -19,6 +19,7 @@ const csrfToken = form.querySelector("[name=csrfmiddlewaretoken]").value;
 const chosen = [];
 let idempotencyKey = newKey();
 let running = false;
+const starters = form.querySelectorAll("button[name=then]");
 
 function newKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -86,13 +87,13 @@ function remove(entry) {
 function show(leftOut = 0) {
   const total = chosen.reduce((sum, one) => sum + one.file.size, 0);
   byId("upload-chosen").hidden = chosen.length === 0;
-  byId("upload-start").disabled = running || chosen.length === 0;
+  for (const button of starters) button.disabled = running || chosen.length === 0;
   const files = `${chosen.length} ${chosen.length === 1 ? "file" : "files"}, ${humanBytes(total)}`;
-  const left = leftOut ? ` ${leftOut} other files of the folder are left out: they are no transcripts.` : "";
+  const left = leftOut ? ` ${leftOut} other files of the folder are left out: they are of other kinds.` : "";
   say(chosen.length ? `${files} chosen.${left}` : `Nothing chosen yet.${left}`);
 }
 
-async function run() {
+async function run(then) {
   running = true;
   form.classList.add("is-uploading");
   byId("upload-error").hidden = true;
@@ -102,14 +103,15 @@ async function run() {
   byId("upload-progress").hidden = false;
   try {
     await sendAll((entry) => tell(entry, meter));
-    say("All files are on the server. Starting the import…");
-    await createImport();
+    say("All files are on the server. One moment…");
+    if (then === "import") await createImport();
+    else createDraft();
   } catch (error) {
     complain(error.message, error.hint ?? "");
     say("Stopped. What was sent is kept: start again to continue where it stopped.");
     running = false;
     form.classList.remove("is-uploading");
-    byId("upload-start").disabled = false;
+    for (const button of starters) button.disabled = false;
   }
 }
 
@@ -207,6 +209,16 @@ function parsed(text) {
   }
 }
 
+/** Sends the form with the uploads' ids in the place of the files: the answer is the draft's first page. */
+function createDraft() {
+  for (const input of form.querySelectorAll("input[type=file]")) input.disabled = true;
+  const ids = document.createElement("input");
+  Object.assign(ids, { type: "hidden", name: "upload", value: chosen.map((entry) => entry.id).join(" ") });
+  form.append(ids);
+  running = false;
+  form.submit();
+}
+
 async function createImport() {
   const response = await fetch(settings.importsUrl, {
     method: "POST",
@@ -254,7 +266,7 @@ listenToInput(byId("upload-folder"), true);
 listenToDrops(byId("upload-zone"));
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!running && chosen.length) run();
+  if (!running && chosen.length) run(event.submitter?.value);
 });
 window.addEventListener("beforeunload", (event) => {
   if (running) event.preventDefault();
