@@ -145,7 +145,7 @@ def relations() -> Findings:
             hint="Set it to 15728640 (15 MiB) or less.",
             id="claudelens.E007",
         )
-    if settings.CLAUDELENS_MONGODB_POOL_MIN > max(1, settings.CLAUDELENS_MONGODB_POOL_MAX):
+    if max(1, settings.CLAUDELENS_MONGODB_POOL_MAX) < settings.CLAUDELENS_MONGODB_POOL_MIN:
         yield Error(
             "CLAUDELENS_MONGODB_POOL_MIN is larger than CLAUDELENS_MONGODB_POOL_MAX.",
             hint="Set the smaller number of connections as the minimum.",

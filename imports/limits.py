@@ -1,7 +1,7 @@
 """How much one user may send and have imported at once, counted exactly from the rows.
 
 Superusers have no limits but the quota, and neither has a command without a user. Call these inside the
-transaction that adds the row: the user's own row is locked, so that of two requests at once only one is the last.
+transaction that adds the row: the user's own row is locked, so that of two requests at once one is the last.
 """
 
 from __future__ import annotations

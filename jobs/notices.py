@@ -77,11 +77,12 @@ def _notice(job: Job, owner_id: int, seconds: float) -> Notice:
 
 def end_in_words(job: Job) -> str:
     """``Import “a.zip” has ended: 1,234 new, 5 rejected.``; of a failure the reason, then what was done."""
-    counts = "" if job.state == JobState.ROLLED_BACK else counts_in_words(job.counts)
+    undone = job.state == JobState.ROLLED_BACK
+    counts = counts_in_words(job.counts) if any(job.counts.values()) and not undone else ""
     ended = f"{job.told_as} “{job.title}” {ENDS[job.state]}"
     if not job.error_message:
         return f"{ended}: {counts}." if counts else f"{ended}."
-    return f"{ended}: {job.error_message}" + (f" Until then: {counts}." if counts and any(job.counts.values()) else "")
+    return f"{ended}: {job.error_message}" + (f" Until then: {counts}." if counts else "")
 
 
 def _wants_mail(owner_id: int) -> bool:
