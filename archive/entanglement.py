@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from archive import connection
+from archive import connection, import_reports
 from archive.collections import CALLS, CHECKPOINTS, COPIES, FILES, MESSAGES, SESSIONS, UNDO, VERSIONS
 from archive.connection import Document
 from archive.errors import Conflict
@@ -39,6 +39,8 @@ class RollbackConflict(Conflict):
             hint=f"Roll these back first, the newest before the others: {', '.join(jobs)}.",
         )
         self.count, self.shown = count, shown
+        told = [{"kind": each.kind, "name": each.name, "import": each.job_id} for each in shown]
+        self.more = {"conflicts": told, "conflictCount": count}
 
 
 class NoPreImages(Conflict):
@@ -84,7 +86,8 @@ def count_changes(job_id: str) -> dict[str, Any]:
         }
         touched = [row["key"] for row in rows.find({"jobId": job_id, "kind": FILE}, {"key": 1})]
         made = [each["_id"] for each in connection.collection(FILES).find(mine, {"_id": 1})]
-        of_files = {"fileId": {"$in": sorted({*touched, *made})}, **mine}
+        seen = {*touched, *made, *import_reports.file_ids(job_id)}
+        of_files = {"fileId": {"$in": sorted(seen)}, **mine}
         replaced = {"setAside.jobId": job_id, "importId": {"$ne": job_id}}
         return {
             "messages": connection.collection(MESSAGES).count_documents(of_files),

@@ -4,6 +4,8 @@
 is told to the person who asked. Anything that is not an ``ArchiveError`` is a bug.
 """
 
+from typing import Any
+
 
 class ArchiveError(Exception):
     """A refusal that is told to a person: what happened, and in ``hint`` what to do next."""
@@ -14,6 +16,8 @@ class ArchiveError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        # What programs are told besides: plain values by camelCase names.
+        self.more: dict[str, Any] = {}
         if code:
             self.code = code
 

@@ -84,7 +84,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     instance = context["request"].path
     if isinstance(error, errors.ArchiveError):
         status = status_of(error)
-        members = problem(status, error.message, code=error.code, hint=error.hint, instance=instance)
+        told = {"code": error.code, "hint": error.hint, "instance": instance, **error.more}
+        members = problem(status, error.message, **told)
         return _response(members, _headers(error))
     response = drf_exception_handler(error, context)
     if response is None:

@@ -28,6 +28,7 @@ FILES_SHOWN = 100
 class ImportJobAdmin(JobAdmin):
     """Imports, with their files and the way to what was rejected."""
 
+    actions = (*JobAdmin.actions, "roll_back_jobs")
     extra_fields = ("files_shown", "sessions", "refused_files", "rejected_shown", "file_hash")
 
     @admin.display(description="Files")
@@ -44,6 +45,11 @@ class ImportJobAdmin(JobAdmin):
         return format_html(
             '<a href="{}">{} rejected</a>', job.get_absolute_url(), job.counts.get("rejected", 0)
         )
+
+    @admin.action(description="Roll back the selected imports")
+    def roll_back_jobs(self, request: HttpRequest, jobs: QuerySet[Any]) -> None:
+        """Undo each, the newest first; those that cannot be are told."""
+        self._each(request, jobs.order_by("-created_at"), services.roll_back_import, "sent to be undone")
 
     def cancel_job(self, job: ImportJob) -> None:
         """By the import's own verb."""

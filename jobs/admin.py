@@ -58,7 +58,7 @@ class JobAdmin(ReadOnlyForStaff, ModelAdmin):
     list_select_related = ("owner",)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
-    actions = ("cancel_jobs", "retry_jobs")
+    actions: tuple[str, ...] = ("cancel_jobs", "retry_jobs")
     job_fields: ClassVar[tuple[str, ...]] = (
         "id", "state_shown", "owner", "created_at", "started_at", "finished_at", "duration",
         "phase", "progress_shown", "records_shown", "bytes_shown", "counts_shown", "attempts",

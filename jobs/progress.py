@@ -17,6 +17,7 @@ from channels.layers import get_channel_layer
 from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
+from archive.errors import ArchiveError
 from jobs.claims import DATABASE_TROUBLE, Cancelled, LostClaim, update_where, write_held
 from jobs.models import Job
 from jobs.notices import tell_end
@@ -123,11 +124,14 @@ class Progress:
         """Let the job end as completed_with_errors instead of completed."""
         self.end_state = JobState.COMPLETED_WITH_ERRORS
 
-    def begin_rollback(self) -> None:
-        """Undo from here on: the job is rolling_back, ends as rolled_back, ignores cancels."""
+    def begin_rollback(self, reason: ArchiveError | None = None) -> None:
+        """Undo from here on: the job is rolling_back, ends as rolled_back with the reason as its error, and
+        ignores cancels. It counts how far it is anew."""
         self.job.state, self.end_state = JobState.ROLLING_BACK, JobState.ROLLED_BACK
+        self.job.best_records = self.job.best_bytes = self.job.attempts = 0
         self._cancelled.clear()
-        write_held(self.job, self.token, state=self.job.state)
+        told = {} if reason is None else error_fields(reason)
+        write_held(self.job, self.token, state=self.job.state, **told)
         self._next = 0.0
 
     def stop_as_lost(self) -> None:
@@ -200,6 +204,11 @@ _FIGURES = (
     "best_records",
     "best_bytes",
 )
+
+
+def error_fields(error: ArchiveError) -> dict[str, str]:
+    """A refusal as a job's row tells it."""
+    return {"error_code": error.code, "error_message": error.message, "error_hint": error.hint}
 
 
 def change(job: Job, condition: Any, **fields: Any) -> bool:

@@ -35,9 +35,9 @@ from jobs.claims import (
     update_where,
 )
 from jobs.models import Job, JobState, job_models
-from jobs.progress import Progress, change, local_runs
+from jobs.progress import Progress, change, error_fields, local_runs
 from jobs.reporters import NullReporter, Reporter
-from jobs.states import HELD, RETRYABLE
+from jobs.states import HELD, RETRYABLE, UNDOABLE
 
 __all__ = [
     "Cancelled",
@@ -51,6 +51,7 @@ __all__ = [
     "run_delivered",
     "run_now",
     "running",
+    "send_to_roll_back",
 ]
 
 logger = logging.getLogger(__name__)
@@ -143,16 +144,12 @@ def _end(progress: Progress, error: Exception) -> None:
         case Unavailable() if _may_try_again(progress):
             _put_back(progress, error.message)
         case ArchiveError():
-            _settle(progress, JobState.FAILED, **_told(error))
+            _settle(progress, JobState.FAILED, **error_fields(error))
         case _ if isinstance(error, DATABASE_TROUBLE) and _may_try_again(progress):
             _put_back(progress, str(error))
         case _:
             logger.error("%s %s errored", progress.job.kind, progress.job.pk, exc_info=error)
             _settle(progress, JobState.ERRORED, **_bug(error))
-
-
-def _told(error: ArchiveError) -> dict[str, str]:
-    return {"error_code": error.code, "error_message": error.message, "error_hint": error.hint}
 
 
 def _bug(error: Exception) -> dict[str, str]:
@@ -310,6 +307,33 @@ def retry(job: Job) -> None:
             code="job_not_retryable",
         )
     enqueue(job)
+
+
+def send_to_roll_back(job: Job) -> None:
+    """Have a worker undo what the job did.
+
+    Refreshes ``job``. Raises Conflict when it is at work still, was undone before, or another job works on
+    the same input.
+    """
+    undoing = {**_fresh_start(), "state": JobState.ROLLING_BACK, "best_records": 0, "best_bytes": 0}
+    try:
+        with transaction.atomic():
+            sent = change(job, Q(state__in=UNDOABLE), **undoing, due_at=from_now(RING_AGAIN_SECONDS))
+    except IntegrityError as twin:
+        raise Conflict(
+            f"{job.title} cannot be rolled back now: another job is at work on the same input.",
+            hint="Wait for that one to end.",
+            code="job_not_undoable",
+        ) from twin
+    if not sent:
+        job.refresh_from_db()
+        raise Conflict(
+            f"{job.title} cannot be rolled back: it is {job.get_state_display().lower()}.",
+            hint="Only jobs that have ended can be rolled back, once.",
+            code="job_not_undoable",
+        )
+    if not _held_back.get():
+        transaction.on_commit(partial(_ring, job))
 
 
 def _fresh_start() -> dict[str, Any]:

@@ -31,6 +31,7 @@ class SnapshotSerializer(serializers.Serializer[Any]):
     isFinished = serializers.BooleanField()
     canCancel = serializers.BooleanField()
     canRetry = serializers.BooleanField()
+    canRollBack = serializers.BooleanField()
     phase = serializers.CharField(allow_blank=True)
     percent = serializers.FloatField(allow_null=True)
     counts = serializers.DictField(child=serializers.IntegerField())

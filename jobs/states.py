@@ -30,6 +30,9 @@ DONE = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS)
 RETRYABLE = (JobState.FAILED, JobState.ERRORED, JobState.CANCELLED)
 """Ends from which a person may send the job on its way again."""
 
+UNDOABLE = (*DONE, *RETRYABLE)
+"""Ends from which a job's work may be undone, where its kind can do that."""
+
 ICONS: dict[str, str] = {
     JobState.QUEUED: "◷",
     JobState.RUNNING: "▶",
@@ -61,4 +64,6 @@ def exit_code(state: str, error_code: str) -> int:
     """What a command that ran the job returns to the shell."""
     if state == JobState.FAILED and error_code in GAVE_UP:
         return EXIT_TRY_AGAIN
+    if state == JobState.ROLLED_BACK and error_code:
+        return EXIT_CODES[JobState.FAILED]
     return EXIT_CODES.get(state, EXIT_TRY_AGAIN)
