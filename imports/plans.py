@@ -37,9 +37,9 @@ def hand_over_uploads(plan: ImportJob) -> list[Upload]:
     """Free the files that a dry run has kept, for the import that follows; call it inside that one's
     transaction. An upload that has expired meanwhile stays where it is."""
     kept = Upload.objects.filter(job=plan, state=UploadState.USED, removed_at__isnull=True)
-    uploads = list(kept)
+    keys = list(kept.values_list("pk", flat=True))
     kept.update(state=UploadState.COMPLETE, job=None, expires_at=Upload.new_expiry())
-    return uploads
+    return list(Upload.objects.filter(pk__in=keys))
 
 
 def differences(planned: Mapping[str, int], actual: Mapping[str, int]) -> list[dict[str, Any]]:
