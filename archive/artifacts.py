@@ -1,82 +1,132 @@
-"""The documents that Claude wrote beside a conversation, rebuilt from the calls that wrote them. Pure."""
+"""The documents that were written in the course of a claude.ai conversation, played back to what they became.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+A conversation tells only what was done to them: one was made, a text in it was replaced by another, it was
+written anew. Three ways of telling are known: the tool ``artifacts``, the tools for files (``create_file``,
+``str_replace``), and, in 2024, ``<antArtifact>`` tags in the text. Pure.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-# Tools whose calls make and change documents; the names of their arguments are in ``_step``.
-TOOLS = frozenset(("artifacts", "create_file", "str_replace"))
 MAX_ARTIFACTS = 200
-# A longer text is no document that a person reads; a change that would make one is counted as missed.
+# A longer text is no document that a person reads: a change that would make one fails.
 MAX_CHARACTERS = 4 * 1024 * 1024
+_TAG = re.compile(r"<antArtifact\b([^>]*)>(.*?)</antArtifact>", re.DOTALL)
+_ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
+_FILE_COMMANDS = {"create_file": "create", "create": "create", "str_replace": "update"}
+_FILE_TOOLS = ("create_file", "str_replace", "str_replace_editor", "str_replace_based_edit_tool")
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """A document after one change: its whole text, and the message that made the change."""
+
+    content: str
+    command: str
+    message_uuid: str
+
+
+@dataclass(slots=True)
 class Artifact:
-    """A document as its last change left it. ``kind`` is its media type or "", ``versions`` how often it was
-    written, ``missed`` how many changes could not be made: their place was not found, their text not told."""
+    """A document with all its versions, the oldest first; of what it is, the last word counts. ``failed``
+    counts the changes that did not fit, which change nothing."""
 
     id: str
-    title: str
-    kind: str
-    language: str
-    versions: int
-    text: str
-    missed: int = 0
+    title: str = ""
+    type: str = ""
+    language: str = ""
+    versions: list[Version] = field(default_factory=list)
+    failed: int = 0
+
+    @property
+    def content(self) -> str:
+        """The document as it is at the end."""
+        return self.versions[-1].content if self.versions else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    id: str
+    command: str
+    told: Mapping[str, Any]
+    content: str = ""
+    old: str = ""
+    new: str = ""
 
 
 def replay(messages: Iterable[Mapping[str, Any]]) -> list[Artifact]:
-    """The artifacts of these stored messages, given in the order of one conversation, by first appearance.
+    """The documents of a conversation, in the order in which they were begun.
 
-    Texts of any shape are taken; further artifacts than ``MAX_ARTIFACTS`` are left out.
+    ``messages`` are the records of one branch, the oldest first. Whatever in them is of another shape says
+    nothing; nothing is raised. A replacement whose text does not stand in the document exactly once failed,
+    as it did for Claude; so did what the tool's result calls an error. Documents beyond ``MAX_ARTIFACTS`` are
+    left out. Memory is all versions.
     """
-    found: dict[str, Artifact] = {}
+    artifacts: dict[str, Artifact] = {}
     for message in messages:
-        for name, given in _calls(message):
-            key = _text(given, "id") or _text(given, "path")
-            if key in found or (key and len(found) < MAX_ARTIFACTS):
-                found[key] = _step(found.get(key), key, name, given)
-    return list(found.values())
+        uuid = _text(message, "uuid")
+        for change in _changes(message):
+            if change.id in artifacts or len(artifacts) < MAX_ARTIFACTS:
+                _apply(artifacts.setdefault(change.id, Artifact(change.id)), change, uuid)
+    return list(artifacts.values())
 
 
-def _calls(message: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    record = message.get("record")
-    content = record.get("content") if isinstance(record, Mapping) else None
-    for block in content if isinstance(content, list) else ():
-        if isinstance(block, Mapping) and block.get("type") == "tool_use":
-            name, given = _text(block, "name"), block.get("input")
-            if name in TOOLS and isinstance(given, Mapping):
-                yield name, given
+def _apply(artifact: Artifact, change: _Change, uuid: str) -> None:
+    for name in ("title", "type", "language"):
+        setattr(artifact, name, _text(change.told, name) or getattr(artifact, name))
+    content = _changed(artifact.content, change)
+    if content is None or len(content) > MAX_CHARACTERS:
+        artifact.failed += 1
+    else:
+        artifact.versions.append(Version(content, change.command, uuid))
 
 
-def _step(before: Artifact | None, key: str, name: str, given: Mapping[str, Any]) -> Artifact:
-    old = before or Artifact(key, "", "", "", 0, "")
-    told = replace(
-        old,
-        title=_text(given, "title") or old.title or key.rsplit("/", 1)[-1],
-        kind=_text(given, "type") or old.kind,
-        language=_text(given, "language") or old.language,
-    )
-    text = _written(old.text, name, given)
-    if text is None or len(text) > MAX_CHARACTERS:
-        return replace(told, missed=old.missed + 1)
-    return replace(told, text=text, versions=old.versions + 1)
-
-
-def _written(text: str, name: str, given: Mapping[str, Any]) -> str | None:
-    if name == "str_replace" or given.get("command") == "update":
-        return _changed(text, given)
-    return next((given[key] for key in ("content", "file_text") if isinstance(given.get(key), str)), None)
-
-
-def _changed(text: str, given: Mapping[str, Any]) -> str | None:
-    """The text with one passage replaced; None where the passage is not in it."""
-    passage = _text(given, "old_str")
-    if not passage or passage not in text:
+def _changed(content: str, change: _Change) -> str | None:
+    if change.command != "update":
+        return change.content
+    if not change.old or content.count(change.old) != 1:
         return None
-    return text.replace(passage, _text(given, "new_str"), 1)
+    return content.replace(change.old, change.new)
 
 
-def _text(given: Mapping[str, Any], name: str) -> str:
-    value = given.get(name)
-    return value if isinstance(value, str) else ""
+def _changes(message: Mapping[str, Any]) -> Iterator[_Change]:
+    """What a message does to documents, in its order."""
+    content = message.get("content")
+    blocks = [each for each in content if isinstance(each, dict)] if isinstance(content, list) else []
+    failed = {_text(each, "tool_use_id") for each in blocks if each.get("is_error") is True}
+    for block in blocks:
+        told = block.get("input")
+        if block.get("type") == "text":
+            yield from _tagged(_text(block, "text"))
+        elif block.get("type") == "tool_use" and isinstance(told, dict) and _text(block, "id") not in failed:
+            yield from _by_tool(_text(block, "name"), told)
+    if not blocks:
+        yield from _tagged(_text(message, "text"))
+
+
+def _by_tool(tool: str, told: Mapping[str, Any]) -> Iterator[_Change]:
+    if tool == "artifacts":
+        key, command = _text(told, "id"), _text(told, "command") or "create"
+    elif tool in _FILE_TOOLS:
+        key, command = _text(told, "path"), _FILE_COMMANDS.get(_text(told, "command") or tool, "")
+        told = {"title": key.rsplit("/", 1)[-1], **told}
+    else:
+        return
+    if key and command in ("create", "rewrite", "update"):
+        content = _text(told, "content") or _text(told, "file_text")
+        yield _Change(key, command, told, content, _text(told, "old_str"), _text(told, "new_str"))
+
+
+def _tagged(text: str) -> Iterator[_Change]:
+    """The documents that stand in a text between tags. The same one again is written anew."""
+    if "<antArtifact" in text:
+        for attributes, content in _TAG.findall(text):
+            told = dict(_ATTRIBUTE.findall(attributes))
+            yield _Change(told.get("identifier", ""), "create", told, content.strip("\n"))
+
+
+def _text(value: Mapping[str, Any], key: str) -> str:
+    text = value.get(key)
+    return text if isinstance(text, str) else ""
