@@ -320,9 +320,9 @@ def test_a_large_container_is_listed_at_once(tmp_path, kind):
             for number in range(300):
                 file.write(tarred({f"projects/-a/{number}.jsonl": noise}, tarfile.USTAR_FORMAT)[: MB + 512])
             file.write(bytes(1024))
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(list_entries(str(path)).entries) == 300
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 MEASURE = """

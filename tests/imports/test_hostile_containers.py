@@ -219,9 +219,9 @@ HOSTILE_TARS = {
 @pytest.mark.parametrize("name", HOSTILE_TARS)
 def test_a_hostile_header_ends_a_tar_at_once(tmp_path, name):
     path = place(tmp_path, "x.tar", GOOD[: 512 + len(DATA) + -len(DATA) % 512] + HOSTILE_TARS[name])
-    started = time.monotonic()
+    started = time.process_time()
     found = read_all(path)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     assert found["x.tar: good.jsonl"] == (DATA, None)
     assert any(error for _, error in found.values()) or name == "a sparse map without end"
 
@@ -285,10 +285,10 @@ BOMBS = {
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_bomb_is_found_before_it_takes_time_or_room(tmp_path, kind):
     path = place(tmp_path, "x", BOMBS[kind]())
-    started = time.monotonic()
+    started = time.process_time()
     error = refusal(path)
     assert (error.code, "times when unpacked" in error.message) == ("bomb", True)
-    assert time.monotonic() - started < 6
+    assert time.process_time() - started < 6
 
 
 def test_a_zip_that_holds_itself_ends(tmp_path):
