@@ -61,3 +61,15 @@ def count_sessions(job_id: str) -> int:
     """How many conversations the files of an import hold, new and known."""
     with connection.translated():
         return connection.collection(SESSIONS).count_documents({"fileIds": {"$in": file_ids(job_id)}})
+
+
+def list_sessions(job_id: str, limit: int) -> list[Document]:
+    """The newest conversations that stand in the files of an import: ``id``, ``title``, ``messages``."""
+    query = {"fileIds": {"$in": file_ids(job_id)}, "deletedAt": None}
+    with connection.translated():
+        found = connection.collection(SESSIONS).find(query, {"title": 1, "messageCount": 1})
+        newest = found.sort([("endedAt", -1), ("_id", 1)]).limit(limit)
+        return [
+            {"id": each["_id"], "title": each.get("title") or "", "messages": each.get("messageCount", 0)}
+            for each in newest
+        ]

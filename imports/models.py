@@ -1,8 +1,9 @@
-"""What is kept about an import: the files that were sent, and the job that takes them in."""
+"""What is kept about an import: its files, what was chosen so far, and the job that takes them in."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from posixpath import commonpath
@@ -14,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import Job
-from jobs.states import ACTIVE
+from jobs.states import ACTIVE, UNDOABLE
 
 ACTIVE_STATES = [str(state) for state in ACTIVE]
 
@@ -104,6 +105,17 @@ class Upload(models.Model):
         }
 
 
+def title_of(names: Sequence[str]) -> str:
+    """What people call an import of these files."""
+    if not names:
+        return "Import of nothing"
+    first = names[0].rsplit("/", 1)[-1]
+    folder = commonpath(names)
+    if len(names) > 1 and folder:
+        return f"{folder}: {len(names):,} files"
+    return f"{first} and {len(names) - 1:,} more" if len(names) > 1 else first
+
+
 class ImportJob(Job):
     """Takes the files in ``sources`` into the archive."""
 
@@ -130,14 +142,7 @@ class ImportJob(Job):
     @property
     def title(self) -> str:
         """The file's name; of several their folder's, or the first one's and how many more."""
-        names = [source["name"] for source in self.sources]
-        if not names:
-            return "Import of nothing"
-        first = names[0].rsplit("/", 1)[-1]
-        folder = commonpath(names)
-        if len(names) > 1 and folder:
-            return f"{folder}: {len(names):,} files"
-        return f"{first} and {len(names) - 1:,} more" if len(names) > 1 else first
+        return title_of([source["name"] for source in self.sources])
 
     @property
     def bytes_given(self) -> int:
@@ -148,6 +153,21 @@ class ImportJob(Job):
     def is_dry_run(self) -> bool:
         """It only counts what an import would find."""
         return bool(self.parameters.get("options", {}).get("dry_run"))
+
+    @property
+    def is_all_or_nothing(self) -> bool:
+        """Unless all of it is good, nothing of it stays."""
+        return bool(self.parameters.get("options", {}).get("mode") == "all-or-nothing")
+
+    @property
+    def cancel_needs_worker(self) -> bool:
+        """What it has written is undone when it is cancelled."""
+        return self.is_all_or_nothing and not self.is_dry_run
+
+    @property
+    def can_roll_back(self) -> bool:
+        """Whether it may be undone: it has ended, and has changed something."""
+        return self.state in UNDOABLE and not self.is_dry_run
 
     @property
     def told_as(self) -> str:
@@ -162,3 +182,43 @@ class ImportJob(Job):
     def get_absolute_url(self) -> str:
         """Its page."""
         return reverse("imports:detail", args=[self.pk])
+
+
+class DraftQuerySet(models.QuerySet["ImportDraft"]):
+    """Drafts, by who may see them and by whether they still wait."""
+
+    def visible_to(self, user: Any) -> DraftQuerySet:
+        """Own drafts; a superuser sees all."""
+        return self if user.is_superuser else self.filter(owner=user)
+
+    def open(self) -> DraftQuerySet:
+        """Drafts that have not become an import."""
+        return self.filter(job=None)
+
+
+class ImportDraft(models.Model):
+    """An import in preparation: the ids of its uploads, and the options that were chosen so far."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    uploads = models.JSONField(default=list)
+    title = models.CharField(max_length=1100, help_text="The file's name, or how many there are.")
+    options = models.JSONField(default=dict, blank=True)
+    needs_mapping = models.BooleanField(
+        default=False, help_text="Whether somebody has to say which column is what."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True, db_index=True)
+    job = models.ForeignKey(ImportJob, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = DraftQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-updated_at"]
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        """Its first step."""
+        return reverse("imports:draft-format", args=[self.pk])

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archive import import_reports, rejected
+from imports.formats import FORMATS
 from imports.models import ImportJob
+from jobs.states import DONE
 
 SHOWN_PER_CAUSE = 20
 SAMPLE_CHARACTERS = 300
 READ_AT_MOST = 500
-
+CONVERSATIONS_SHOWN = 10
 
 FILES_SHOWN = 200
 FILE_STATES = {
@@ -42,10 +44,18 @@ def _file(report: dict[str, Any]) -> dict[str, Any]:
         "state": state,
         "stateLabel": FILE_STATES.get(state, state),
         "as": report.get("as", ""),
-        "seen": counts.get("seen"),
-        "inserted": counts.get("inserted"),
+        "counts": counts,
+        "format": FORMATS[report["format"]].label if report.get("format") in FORMATS else "",
+        "warnings": report.get("warnings") or [],
         **{name: report.get(name) for name in told},
     }
+
+
+def conversations_of(job: ImportJob) -> list[dict[str, Any]]:
+    """The first conversations that stand in an import's files, newest first: id, title, messages."""
+    if job.is_dry_run or job.state not in DONE:
+        return []
+    return import_reports.list_sessions(str(job.pk), CONVERSATIONS_SHOWN)
 
 
 @dataclass

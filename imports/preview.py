@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,12 @@ from archive.errors import BadInput
 from archive.files import planned_file
 from archive.forecast import Expected, expect
 from archive.records import Message, Rejected, line_of, readable
-from imports.formats import AS_FOUND, Choice, Detected, detect
+from imports.formats import AS_FOUND, Choice, Detected, detect, get_format, sample_of
 from imports.outcomes import sample_text
+from imports.readers.generic import suggest
 from imports.readers.lines import Cursor
 from imports.readers.sources import Entry, close_containers, list_entries
+from imports.readers.suggesting import Suggestion
 from imports.reading import Limits, Piece, Reading, read_pieces
 
 SECONDS = 1.2
@@ -43,11 +45,13 @@ class Problem:
 class FilePreview:
     """One file: what it is and why, or why it is refused; and what its first records are to the archive.
 
-    ``looked_at`` records were read, which are all of it where ``is_whole``. ``columns`` are those of a table.
+    ``source`` is the number of the source that it comes from. ``looked_at`` records were read, which are all
+    of it where ``is_whole``.
     """
 
     name: str
     bytes: int
+    source: int = 0
     format: str = ""
     label: str = ""
     explanation: str = ""
@@ -59,6 +63,26 @@ class FilePreview:
     messages: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     mapping: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file to look at: the number of its source, and its SHA-256 where that is known."""
+
+    source: int
+    entry: Entry
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of the table in the file ``name``, and which field of a message each probably holds."""
+
+    name: str
+    suggestion: Suggestion
+
+
+Look = Callable[[FilePreview, Detected, Entry], None]
 
 
 @dataclass
@@ -104,27 +128,71 @@ def preview(sources: Sequence[Mapping[str, Any]], choice: Choice = AS_FOUND) -> 
     """
     costs.warm()
     deadline = time.monotonic() + SECONDS
+
+    def look(made: FilePreview, found: Detected, entry: Entry) -> None:
+        _look(made, entry, found, deadline)
+
+    return _find(sources, choice, deadline, look)
+
+
+def list_formats(sources: Sequence[Mapping[str, Any]], choice: Choice = AS_FOUND) -> Preview:
+    """What each of the first files is, and why; or why it is refused. The preview without its records."""
+    return _find(sources, choice, time.monotonic() + SECONDS)
+
+
+def find_columns(sources: Sequence[Mapping[str, Any]], choice: Choice = AS_FOUND) -> Columns | None:
+    """The columns of the first file that is a table, and what they probably hold; None where there is none.
+
+    A table is what is of a format that needs a mapping; where one is chosen, whatever can be read as it.
+    """
+    deadline = time.monotonic() + SECONDS
     try:
-        entries, passed_over = _entries(sources)
-        found = [_file(*each, choice, deadline) for each in _within(entries, deadline)]
+        for each in _within(_entries(sources)[0], deadline):
+            suggestion = _suggested(each.entry, choice)
+            if suggestion is not None:
+                return Columns(each.entry.label, suggestion)
+        return None
     finally:
         close_containers()
-    return Preview(found, len(entries), passed_over, sum(entry.size for entry, _ in entries))
 
 
-def _entries(sources: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[Entry, str]], int]:
-    """All entries, each with its SHA-256 where that is known."""
-    entries: list[tuple[Entry, str]] = []
+def _suggested(entry: Entry, choice: Choice) -> Suggestion | None:
+    try:
+        is_table = get_format(choice.format).needs_mapping if choice.format else _is_table(entry)
+        return suggest(sample_of(entry)) if is_table else None
+    except BadInput:
+        return None
+
+
+def _is_table(entry: Entry) -> bool:
+    return detect(entry).format.needs_mapping
+
+
+def _find(
+    sources: Sequence[Mapping[str, Any]], choice: Choice, deadline: float, look: Look | None = None
+) -> Preview:
+    try:
+        entries, passed_over = _entries(sources)
+        choice = choice.among(len(entries))
+        found = [_file(each, choice, look) for each in _within(entries, deadline)]
+    finally:
+        close_containers()
+    return Preview(found, len(entries), passed_over, sum(each.entry.size for each in entries))
+
+
+def _entries(sources: Sequence[Mapping[str, Any]]) -> tuple[list[Listed], int]:
+    """All entries, each with its SHA-256 where that is known; and how many other files there are."""
+    entries: list[Listed] = []
     passed_over = 0
-    for source in sources:
+    for number, source in enumerate(sources):
         listing = list_entries(source["path"], source["name"] if source.get("upload") else "")
         known = source.get("sha256", "") if len(listing.entries) == 1 else ""
-        entries += [(entry, known if not entry.layers else "") for entry in listing.entries]
+        entries += [Listed(number, entry, known if not entry.layers else "") for entry in listing.entries]
         passed_over += listing.passed_over
     return entries, passed_over
 
 
-def _within(entries: list[tuple[Entry, str]], deadline: float) -> Iterator[tuple[Entry, str]]:
+def _within(entries: list[Listed], deadline: float) -> Iterator[Listed]:
     """The first entries, at least one, while there is time."""
     for number, each in enumerate(entries[:MAX_FILES]):
         if number and time.monotonic() > deadline:
@@ -132,15 +200,17 @@ def _within(entries: list[tuple[Entry, str]], deadline: float) -> Iterator[tuple
         yield each
 
 
-def _file(entry: Entry, sha256: str, choice: Choice, deadline: float) -> FilePreview:
-    made = FilePreview(entry.label, entry.size)
+def _file(listed: Listed, choice: Choice, look: Look | None) -> FilePreview:
+    entry = listed.entry
+    made = FilePreview(entry.label, entry.size, listed.source)
     try:
         found = detect(entry, choice)
         made.format, made.label = found.format.name, found.format.label
         made.explanation = found.match.explanation
         made.mapping = found.match.facts.get("mapping", {})
-        made.is_held = bool(sha256) and files.whole_file(entry.size, sha256) is not None
-        _look(made, entry, found, deadline)
+        made.is_held = bool(listed.sha256) and files.whole_file(entry.size, listed.sha256) is not None
+        if look:
+            look(made, found, entry)
     except BadInput as refusal:
         made.refusal = {"code": refusal.code, "message": refusal.message, "hint": refusal.hint}
     return made

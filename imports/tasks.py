@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from imports import services, uploads
+from imports import drafts, services, uploads
 from imports.models import ImportJob
 from jobs.runner import run_delivered
 
@@ -17,5 +17,5 @@ def run_import_job(job_id: str) -> None:
 
 @shared_task(name="imports.tasks.expire_uploads")
 def expire_uploads() -> int:
-    """Delete uploads that nobody continued, and what finished imports left. Idempotent."""
-    return uploads.expire_uploads()
+    """Delete uploads and drafts that nobody continued, and what finished imports left. Idempotent."""
+    return uploads.expire_uploads() + drafts.expire_drafts()

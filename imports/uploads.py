@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,24 @@ def _usable(upload: Upload | None) -> Upload:
     return upload
 
 
+def imports_before(uploads: Sequence[Upload]) -> dict[str, ImportJob]:
+    """The newest completed imports that took in files of the very same bytes for the same owners, by the
+    SHA-256 of those."""
+    hashes = sorted({upload.sha256 for upload in uploads} - {""})
+    owners = {upload.owner_id for upload in uploads}
+    found: dict[str, ImportJob] = {}
+    for start in range(0, len(hashes), LOOK_UP_AT_ONCE):
+        some = hashes[start : start + LOOK_UP_AT_ONCE]
+        same = Upload.objects.filter(owner__in=owners, sha256__in=some, job__state__in=DONE)
+        for one in same.select_related("job").order_by("job__finished_at"):
+            if one.job and not one.job.is_dry_run:
+                found[one.sha256] = one.job
+    return found
+
+
 def imported_before(upload: Upload) -> ImportJob | None:
     """The owner's newest completed import of a file with the very same bytes."""
-    same = Upload.objects.filter(owner=upload.owner_id, sha256=upload.sha256, job__state__in=DONE)
-    imports = (one.job for one in same.exclude(sha256="").select_related("job").order_by("-job__finished_at"))
-    return next((job for job in imports if job and not job.is_dry_run), None)
+    return imports_before([upload]).get(upload.sha256)
 
 
 def is_held(upload: Upload) -> bool | None:
@@ -236,3 +250,18 @@ def receive_form_files(owner: Any, files: Sequence[Any]) -> list[Upload]:
             remove_upload(upload)
         raise
     return received
+
+
+@contextmanager
+def form_files(owner: Any, files: Sequence[Any]) -> Iterator[list[Upload]]:
+    """The files of a form as uploads, which are removed again where a refusal is raised meanwhile.
+
+    :raises ArchiveError: as ``receive_form_files``
+    """
+    received = receive_form_files(owner, files)
+    try:
+        yield received
+    except ArchiveError:
+        for upload in received:
+            remove_upload(upload)
+        raise

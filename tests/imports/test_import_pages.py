@@ -78,15 +78,16 @@ def test_the_same_content_before_is_told(alice):
 def test_an_unused_upload_is_offered_again(alice):
     upload = alice.send(transcript())
     assert upload in text(alice.client.get("/imports/new/"))
-    answer = alice.client.post("/imports/new/", {"upload": [upload]})
+    answer = alice.client.post("/imports/new/", {"upload": [upload], "then": "import"})
     assert answer.status_code == 302
     assert answer["Location"] == f"/imports/{ImportJob.objects.get().pk}/"
 
 
 def test_without_scripts_a_form_brings_small_files(alice):
     file = SimpleUploadedFile("a.jsonl", transcript())
-    assert alice.client.post("/imports/new/", {"file": file}).status_code == 302
-    refused = alice.client.post("/imports/new/", {"file": SimpleUploadedFile("a.exe", b"MZ")})
+    assert alice.client.post("/imports/new/", {"file": file, "then": "import"}).status_code == 302
+    assert ImportJob.objects.count() == 1
+    refused = alice.client.post("/imports/new/", {"file": SimpleUploadedFile("a.exe", b"MZ"), "then": "import"})
     assert refused.status_code == 400
     assert "not a kind of file" in refused.content.decode()
 
