@@ -11,7 +11,7 @@ from typing import Any
 from archive.errors import BadInput
 from archive.records import Record, Rejected
 from imports.normalise import message_of, start_context
-from imports.readers import claude_ai, claude_code, claude_web
+from imports.readers import claude_ai, claude_code, claude_web, generic
 from imports.readers.base import SAMPLE_BYTES, Bytes, Format, Match, Sample
 from imports.readers.lines import read_records
 from imports.readers.sources import Entry
@@ -36,16 +36,24 @@ CLAUDE_CODE = Format(
         match.facts["cwd"],
     ),
 )
-FORMATS: dict[str, Format] = {each.name: each for each in (claude_web.FORMAT, claude_ai.FORMAT, CLAUDE_CODE)}
+FORMATS: dict[str, Format] = {
+    each.name: each for each in (claude_web.FORMAT, claude_ai.FORMAT, CLAUDE_CODE, *generic.GENERIC)
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """How a person wants files to be read: as this format ("": by their content), and with these columns
-    where a format has any (a field of a message: the column that holds it)."""
+    where a format has any (a field of a message: the column that holds it). ``is_lone``: it is one file that
+    was chosen by itself, not one of many."""
 
     format: str = ""
     mapping: dict[str, Any] = field(default_factory=dict)
+    is_lone: bool = True
+
+    def among(self, count: int) -> "Choice":
+        """The choice for each of so many files."""
+        return replace(self, is_lone=count == 1)
 
 
 AS_FOUND = Choice()
@@ -70,26 +78,43 @@ def detect(entry: Entry, choice: Choice = AS_FOUND) -> Detected:
     _refuse_what_no_format_is(sample)
     asked = [get_format(choice.format)] if choice.format else FORMATS.values()
     for form in asked:
+        if form.needs_mapping and not choice.format:
+            continue
         match = form.detect(sample)
         if match is not None:
-            return Detected(form, _mapped(form, match, choice), sample)
-    return _by_its_lines(entry, sample, choice)
-
-
-def _mapped(form: Format, match: Match, choice: Choice) -> Match:
-    if not (form.needs_mapping and choice.mapping):
-        return match
-    return replace(match, facts={**match.facts, "mapping": choice.mapping})
-
-
-def _by_its_lines(entry: Entry, sample: Sample, choice: Choice) -> Detected:
-    """A transcript whose first lines are longer than the sample; or the refusal that says what it is."""
+            return Detected(form, _settled(form, match, choice), sample)
     if choice.format not in ("", CLAUDE_CODE.name):
         raise BadInput(
             f"{entry.name} cannot be read as {get_format(choice.format).label}.",
             code="other_format",
             hint="Let the format be found out, or choose another one.",
         )
+    try:
+        return _by_its_lines(entry, sample)
+    except BadInput as refusal:
+        return _by_its_columns(sample, choice, refusal)
+
+
+def _settled(form: Format, match: Match, choice: Choice) -> Match:
+    return generic.settled(match, choice.mapping, is_chosen=True) if form.needs_mapping else match
+
+
+def _by_its_columns(sample: Sample, choice: Choice, refusal: BadInput) -> Detected:
+    """A table or another list of objects, if somebody said what it holds, or it was given by itself and is
+    plainly a conversation: a folder has many files that are none. Else the refusal."""
+    is_asked = not choice.format and (choice.mapping or choice.is_lone)
+    for form in generic.GENERIC if is_asked else ():
+        match = form.detect(sample)
+        if match is not None and (choice.mapping or len(match.facts["columns"]) > 1):
+            try:
+                return Detected(form, generic.settled(match, choice.mapping), sample)
+            except BadInput as error:
+                refusal = generic.refused(refusal, error)
+    raise refusal
+
+
+def _by_its_lines(entry: Entry, sample: Sample) -> Detected:
+    """A transcript whose first lines are longer than the sample; or the refusal that says what it is."""
     stream = entry.open()
     try:
         head = claude_code.detect(stream, entry.name)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from archive.projects import Project
-from archive.records import Message, Record, bson_safe, content_hash, identity, long, stored_record
+from archive.records import Call, Message, Record, bson_safe, content_hash, identity, long, stored_record
 
 # Longer names of sessions, models, branches and folders are no names.
 MAX_FIELD = 1000
@@ -73,6 +73,7 @@ class Said:
     title: tuple[str, str] | None = None
     record: dict[str, Any] | None = None
     more: dict[str, Any] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
 
 
 TEXT_FIELDS = (("role", "role"), ("uuid", "uuid"), ("parentUuid", "parent_uuid"), ("model", "model"))
@@ -111,6 +112,7 @@ def message_from(said: Said, record: Record, import_id: str, now: datetime) -> M
         crc=record.crc,
         is_prompt=said.is_prompt,
         title=None if said.title is None else (said.title[0], one_line(said.title[1])),
+        calls=said.calls,
     )
 
 

@@ -241,7 +241,7 @@ class _ImportRun:
             )
         pending = [*self.ended_before.values(), *self.ended.values()]
         job_id = "" if self.options.dry_run else self.checkpoint.job_id
-        return open_file(entry, job_id, pending, self.options.choice)
+        return open_file(entry, job_id, pending, self.options.choice.among(len(self.entries)))
 
     def _read(self, found: OpenFile | FileMark, where: dict[str, Any]) -> Iterator[Batch]:
         if isinstance(found, FileMark):

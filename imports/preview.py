@@ -159,7 +159,7 @@ def find_columns(sources: Sequence[Mapping[str, Any]], choice: Choice = AS_FOUND
 def _suggested(entry: Entry, choice: Choice) -> Suggestion | None:
     try:
         is_table = get_format(choice.format).needs_mapping if choice.format else _is_table(entry)
-        return suggest(sample_of(entry)) if is_table else None
+        return suggest(sample_of(entry), choice.format) if is_table else None
     except BadInput:
         return None
 

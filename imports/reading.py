@@ -18,6 +18,7 @@ from imports.messages import Context
 from imports.readers.base import Bytes, Format
 from imports.readers.lines import HINTS, Cursor
 from imports.readers.sources import Entry, Stream
+from imports.readers.values import BadValueError
 
 HASH_BLOCK = 1024 * 1024
 PIECE_BYTES = 4 * 1024 * 1024
@@ -110,24 +111,34 @@ def _bytes(reading: Reading, stream: Stream) -> Bytes:
 
 
 def _message(reading: Reading, record: Record, form: Format, now: datetime) -> Message | Rejected:
-    message = form.message(record, reading.context, reading.import_id, now)
+    try:
+        message = form.message(record, reading.context, reading.import_id, now)
+    except BadValueError as error:
+        return _rejected(reading.cursor, record, "bad_value", str(error))
     if record.end <= reading.known_until and record.size < ALWAYS_ENCODED_BYTES:
         return message
     try:
         encode(message)
     except ValueError as error:
-        return _too_large(reading.cursor, record, str(error))
+        return _rejected(reading.cursor, record, "too_large", str(error))
     return message
 
 
-def _too_large(cursor: Cursor, record: Record, reason: str) -> Rejected:
+def _rejected(cursor: Cursor, record: Record, code: str, reason: str) -> Rejected:
+    """A record that was read, but cannot be a message."""
     cursor.records -= 1
     cursor.rejected += 1
-    raw = raw_bytes(record.value) if record.raw is None else record.raw
-    start = record.end - record.size
-    return Rejected(
-        record.file_id, record.seq, start, record.end, "too_large", reason, HINTS["too_large"], raw
-    )
+    start, raw = record.end - record.size, _exact_bytes(cursor, record)
+    return Rejected(record.file_id, record.seq, start, record.end, code, reason, HINTS[code], raw)
+
+
+def _exact_bytes(cursor: Cursor, record: Record) -> bytes:
+    """The record's chunk, with what is implied of a plain one: the comma in a document, the carriage return
+    of a file whose lines end with one."""
+    if record.raw is not None:
+        return record.raw
+    plain = raw_bytes(record.value)
+    return b"," + plain if record.kind else plain + b"\r" * cursor.crlf
 
 
 def length_of(entry: Entry) -> int:

@@ -19,7 +19,7 @@ from imports.readers.suggesting import Suggestion, column_names_of, role_of, sug
 from imports.readers.texts import text_of, unnamed
 
 LOOKED_AT = 100
-DEEPEST_ARRAY = 4
+DEEPEST_ARRAY, MOST_ARRAYS = 4, 20
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 # Keys of an object that holds messages, by which it is a conversation with a name of its own.
 IDS = ("uuid", "id", "conversation_id", "conversationId", "session_id", "sessionId", "chat_id", "thread_id")
@@ -52,7 +52,7 @@ def detect_array(sample: Sample) -> Match | None:
     """The array of objects that looks most like messages, wherever in the document it stands."""
     if sample.is_lines and b"\n{" in sample.text:
         return None
-    found = [_array(sample, path) for path in _arrays(sample.root, [])]
+    found = [_array(sample, path) for path in islice(_arrays(sample.root, []), MOST_ARRAYS)]
     return max(found, key=_promise, default=None)
 
 
@@ -112,18 +112,15 @@ def _matched(what: str, suggested: Suggestion, facts: dict[str, Any]) -> Match:
     return Match(what, {**facts, **found})
 
 
-def suggest(sample: Sample) -> Suggestion | None:
-    """What the columns of a file probably hold, whichever of these formats it has; None where it has none."""
+def suggest(sample: Sample, name: str = "") -> Suggestion | None:
+    """What the columns of a file probably hold, read as the format of this name ("": as the first of these
+    that it has); None where it is none."""
     for form in GENERIC:
-        match = form.detect(sample)
+        match = form.detect(sample) if name in ("", form.name) else None
         if match is not None:
-            records = _examples(form, match, sample)
+            records = _first_records(sample, form.records, match.facts)
             return suggest_mapping(match.facts["columns"], records)
     return None
-
-
-def _examples(form: Format, match: Match, sample: Sample) -> list[dict[str, Any]]:
-    return _first_records(sample, form.records, match.facts)
 
 
 def settled(match: Match, mapping: Mapping[str, Any], *, is_chosen: bool = False) -> Match:
@@ -156,11 +153,15 @@ def refused(unknown: BadInput, error: BadInput) -> BadInput:
 # ---------------------------------------------------------------------- what they say
 
 
-def start(sample: Sample, match: Match) -> Context:
+def starting(source: str) -> Callable[[Sample, Match], Context]:
     """The file is one conversation, called like it, where no column tells another."""
-    name = sample.inside.rsplit(".", 1)[0].replace("/", "-") or sample.stem
-    facts = {"mapping": match.facts["mapping"], "file": name, "session": name}
-    return Context(name, Project("", ""), facts=facts)
+
+    def start(sample: Sample, match: Match) -> Context:
+        name = sample.inside.rsplit(".", 1)[0].replace("/", "-") or sample.inside
+        facts = {"mapping": match.facts["mapping"], "file": name, "session": name}
+        return Context(name, _project(source), facts=facts)
+
+    return start
 
 
 def saying(source: str) -> Callable[[Record, Context], Said]:
@@ -179,14 +180,8 @@ def _conversation(source: str, value: dict[str, Any], context: Context) -> Said:
     session = _session_id(text_of(value, *IDS), context) or unnamed(source, value)
     context.facts = {**context.facts, "session": session}
     title = text_of(value, *TITLES)
-    return Said(
-        source,
-        "conversation",
-        session,
-        Project(source, source),
-        text=title,
-        title=("custom", title) if title else None,
-    )
+    named = ("custom", title) if title else None
+    return Said(source, "conversation", session, _project(source), text=title, title=named)
 
 
 def _message(source: str, value: dict[str, Any], context: Context) -> Said:
@@ -250,7 +245,7 @@ CSV = Format(
     detect=detect_rows,
     records=read_rows,
     message=speaks(saying("csv")),
-    start=start,
+    start=starting("csv"),
     layout="spans",
     needs_mapping=True,
 )
@@ -262,7 +257,7 @@ JSON = Format(
     detect=detect_array,
     records=read_document,
     message=speaks(saying("json")),
-    start=start,
+    start=starting("json"),
     layout="spans",
     needs_mapping=True,
 )
@@ -274,7 +269,7 @@ JSONL = Format(
     detect=detect_lines,
     records=_read_lines,
     message=speaks(saying("json")),
-    start=start,
+    start=starting("json"),
     needs_mapping=True,
 )
 GENERIC = (CSV, JSON, JSONL)

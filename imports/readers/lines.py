@@ -46,6 +46,7 @@ HINTS = {
     "too_deep": f"Records nested deeper than {MAX_DEPTH} levels are kept as bytes only.",
     "too_large": "A message holds at most 16 MiB; the record's bytes are kept.",
     "too_many": f"At most {PLACES_PER_LINE - 1} records can stand on one line.",
+    "bad_value": "Correct the value, or choose another column, or another format of the time.",
     "blank": "More blank space than a record can carry; it is kept as it is.",
 }
 

@@ -1,12 +1,12 @@
 """Guessing which column of a table holds which field of a message, by its name and its values. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from imports.readers.mapping import FIELDS, Field, value_at
-from imports.readers.values import NUMBER, BadValueError, date_order, read_text, read_time
+from imports.readers.values import NUMBER, BadValueError, date_order, is_date, read_text, read_time
 
 EXAMPLES = 3
 LONGEST_EXAMPLE = 120
@@ -15,6 +15,8 @@ MOST_COLUMNS = 1000
 # Shorter texts on average are words, not what was said.
 PROSE_LENGTH = 20
 MOST_ROLES = 10
+# So many of a column's values have to be of its kind; half of them where its name says the same.
+MOSTLY, HALF = 0.8, 0.5
 # A name as the last part of a path says what the column holds ("message.author.role"); an id there does not.
 NESTED = frozenset(("text", "role", "time", "model", "input_tokens", "output_tokens"))
 # "author" and the like say who, which is a role only where one of them is known as such.
@@ -111,18 +113,27 @@ def _kind(values: list[Any]) -> str:
     if not values:
         return "empty"
     texts = [read_text(each) for each in values]
-    if all(NUMBER.fullmatch(text.strip()) for text in texts):
+    if _share(texts, _is_number) >= MOSTLY:
         return "number"
-    if _are_times(values):
+    if _share(values, _is_time) >= MOSTLY:
         return "time"
-    if date_order(texts):
+    if date_order(texts) and _share(texts, is_date) >= MOSTLY:
         return "date"
     return "role" if _are_roles(texts) else "text"
 
 
-def _are_times(values: list[Any]) -> bool:
+def _share(values: Sequence[Any], fits: Callable[[Any], bool]) -> float:
+    """How many of the values fit, as a part of one. Some may be those that the import will reject."""
+    return sum(map(fits, values)) / max(len(values), 1)
+
+
+def _is_number(text: str) -> bool:
+    return NUMBER.fullmatch(text.strip()) is not None
+
+
+def _is_time(value: Any) -> bool:
     try:
-        return all(read_time(each) is not None for each in values)
+        return read_time(value) is not None
     except BadValueError:
         return False
 
@@ -184,14 +195,15 @@ class _Guess:
     def _can_hold(self, name: str, field: Field) -> bool:
         kind, values = self.kinds[name], self.values[name]
         if field.name == "text":
-            return kind not in ("number", "time", "date")
+            return _share(values, lambda each: _is_number(read_text(each))) < 1
         if field.name == "role":
             return self._tells_roles(name)
         if field.name == "uuid":
             return len({read_text(each) for each in values}) == len(values)
         if field.type == "time":
-            return kind in ("time", "date", "empty") or (kind == "number" and _are_times(values))
-        return field.type not in ("count", "money") or kind in ("number", "empty")
+            return kind in ("date", "empty") or _share(values, _is_time) >= HALF
+        is_numbers = _share(values, lambda each: _is_number(read_text(each).removeprefix("$"))) >= HALF
+        return field.type not in ("count", "money") or is_numbers or not values
 
     def _tells_roles(self, name: str) -> bool:
         roles = {role_of(read_text(each)) for each in self.values[name]}

@@ -168,13 +168,20 @@ def _clock(found: re.Match[str] | None) -> tuple[int, int, int]:
 
 
 def date_order(texts: list[str]) -> str:
-    """Whether these dates can only be day-first or only month-first; "" where they could be both, or neither.
+    """Whether the dates among these texts can only be day-first or only month-first; "" where they could be
+    both, or neither.
 
     >>> date_order(["3/4/2026", "25/4/2026"]), date_order(["3/4/2026"]), date_order(["x"])
     ('day-first', '', '')
     """
-    fitting = [form for form in (DAY_FIRST, MONTH_FIRST) if all(_of_parts(text, form) for text in texts)]
+    dates = [text for text in texts if is_date(text)]
+    fitting = [form for form in (DAY_FIRST, MONTH_FIRST) if all(_of_parts(text, form) for text in dates)]
     return fitting[0] if len(fitting) == 1 else ""
+
+
+def is_date(text: str) -> bool:
+    """Whether it is a date of which the year comes last."""
+    return _PARTED_DATE.fullmatch(text) is not None
 
 
 def _bad(value: Any, expected: str) -> BadValueError:

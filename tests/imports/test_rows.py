@@ -167,9 +167,9 @@ def test_a_stray_quote_within_a_text_is_a_quote():
 def test_hostile_quotes_are_read_in_one_go():
     for line in (b'a","b\n', b'"\n', b'"""\n', b'"a,b\n', b'a,"b\n', b',"",""x\n'):
         for end in (b"", b"x,y\n", b'"'):
-            data = b"a,b\n" + line * 30_000 + end
+            data = b"a,b\n" + line * 6000 + end
             started = time.monotonic()
-            read(data, limit=50_000)
+            read(data, limit=20_000)
             assert time.monotonic() - started < 20, line
 
 
