@@ -83,7 +83,7 @@ def _check_rate(what: str, mine: QuerySet[Any], limit: int) -> None:
     last = newest.values_list("created_at", flat=True)[limit - 1 : limit].first()
     if last is not None:
         raise TooMany(
-            f"You have started {limit:,} {what} within an hour; that is the limit.",
+            f"Your limit of {what} within an hour, {limit:,}, is reached.",
             hint="Wait a while. Many files go faster as one zip.",
             retry_after=ceil((last + HOUR - now).total_seconds()),
         )
@@ -93,7 +93,7 @@ def _check_active(mine: JobQuerySet) -> None:
     limit = settings.CLAUDELENS_ACTIVE_IMPORTS
     if limit and mine.active().count() >= limit:
         raise TooMany(
-            f"{limit:,} of your imports are running or waiting; that is the limit.",
+            f"Your limit of imports that run or wait at once, {limit:,}, is reached.",
             hint="Wait until one has ended. Many files go faster as one zip.",
             retry_after=LOOK_AGAIN_SECONDS,
         )

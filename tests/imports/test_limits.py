@@ -114,10 +114,15 @@ class TestImportsOfOnePerson:
             services.create_import(None, sources=[source])
 
     def test_the_page_says_it_in_a_sentence(self, alice, settings):
-        settings.CLAUDELENS_ACTIVE_IMPORTS = 1
-        form(alice, transcript(1))
+        settings.CLAUDELENS_ACTIVE_IMPORTS = settings.CLAUDELENS_UPLOADS_PER_HOUR = 1
+        stopped = form(alice, transcript(1)).json()["id"]
         page = alice.client.post("/imports/new/", {"file": [SimpleUploadedFile("b.jsonl", transcript(1, "b"))]})
-        assert "1 of your imports are running or waiting" in page.content.decode()
+        assert "Your limit of uploads within an hour, 1, is reached." in page.content.decode()
+        alice.client.post(f"/imports/{stopped}/cancel/")
+        settings.CLAUDELENS_UPLOADS_PER_HOUR = 0
+        form(alice, transcript(1, "c"))
+        page = alice.client.post(f"/imports/{stopped}/retry/", follow=True)
+        assert "Your limit of imports that run or wait at once, 1, is reached." in page.content.decode()
 
     def test_of_many_at_the_same_moment_exactly_as_many_pass_as_are_allowed(self, people, upload_dir, settings, in_threads):
         settings.CLAUDELENS_IMPORTS_PER_HOUR = 3
