@@ -14,14 +14,12 @@ from pymongo.errors import DuplicateKeyError
 from archive import connection
 from archive.collections import COPIES, FILES, MESSAGES, REJECTED, SESSIONS, VERSIONS
 from archive.connection import Document
-from archive.records import place_of, raw_bytes
+from archive.records import NOT_KEPT, place_of, raw_bytes
 
 # Raised whenever reading a file's lines may give other messages than before: files are then read again whole.
 PARSER_VERSION = 1
 COPY_LOOKUP = 500
 FLUSH_BYTES = 256 * 1024
-# The layout of a file that is no original: it holds messages of other files, and is not kept as one.
-NOT_KEPT = "messages"
 FETCH = 200
 
 

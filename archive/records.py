@@ -27,6 +27,8 @@ MAX_DEPTH = 100
 MAX_INT64 = 2**63 - 1
 # A document holds 16 MiB. A record this long keeps its bytes alone, without the parsed form beside them.
 MAX_PARSED_WITH_RAW = 7 * 1024 * 1024
+# The layout of a file that is no original: it holds messages of other files, and is not kept as one.
+NOT_KEPT = "messages"
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024 - 16 * 1024
 
 # What is still asked of a message once it is encoded.

@@ -1,6 +1,6 @@
 """What a record of any format says, and the message made of it. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -56,7 +56,8 @@ class Context:
 @dataclass(slots=True)
 class Said:
     """What a record says, in the archive's words. Texts may be of any length and hold anything: they are cut
-    and made safe here. ``title`` is (kind, text); ``record`` is what is stored as the original object, the
+    and made safe here. ``title`` is (kind, text), ``titles`` what else the conversation is called, by kind;
+    ``record`` is what is stored as the original object, the
     record's own value unless said otherwise; ``more`` holds further stored fields."""
 
     source: str
@@ -71,6 +72,7 @@ class Said:
     model: str = ""
     is_prompt: bool = False
     title: tuple[str, str] | None = None
+    titles: Mapping[str, str] | None = None
     record: dict[str, Any] | None = None
     more: dict[str, Any] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
@@ -112,6 +114,7 @@ def message_from(said: Said, record: Record, import_id: str, now: datetime) -> M
         crc=record.crc,
         is_prompt=said.is_prompt,
         title=None if said.title is None else (said.title[0], one_line(said.title[1])),
+        titles={kind: one_line(text) for kind, text in (said.titles or {}).items() if text},
         calls=said.calls,
     )
 

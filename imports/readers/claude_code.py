@@ -150,7 +150,9 @@ def _object_on(line: bytes) -> dict[str, Any] | None:
 
 def is_own(value: dict[str, Any]) -> bool:
     """Whether only Claude Code writes such a line. (iFlow, Qwen and others write look-alikes, without
-    ``parentUuid``.)"""
+    ``parentUuid``; our own exports hold such lines in wrappers.)"""
+    if "contentHash" in value:
+        return False
     kind = _kind(value)
     return (
         kind in OWN_TYPES

@@ -3,8 +3,9 @@
 A document is a row of chunks: each object with the bytes before it, a comma as a rule. Which objects are
 records a *shape* says: ``{"record": ["*", "chat_messages", "*"], "head": ["*"]}`` makes each element of every
 ``chat_messages`` a record, and each conversation without them another one, its *head*, whose chunk ends where
-its messages begin. So a conversation of any length streams, and nothing is read twice but keys that stand
-behind the messages. (ijson does not tell where in the file a value stands: it cannot give the bytes back.)
+its messages begin. (With ``"first": True`` the head's value holds the first of them as well.) So a
+conversation of any length streams, and nothing is read twice but keys that stand behind the messages. (ijson
+does not tell where in the file a value stands: it cannot give the bytes back.)
 """
 
 from collections.abc import Iterator
@@ -56,6 +57,7 @@ class _Document:
         shape = given.facts["shape"]
         self.record_path: list[str] = list(shape[RECORD])
         self.head_path: list[str] | None = shape.get(HEAD)
+        self.tells_first = shape.get("first") is True
         self.window = Window(given.stream, given.max_record)
         saved = self.cursor.state
         self.levels = [Level(each[0].encode(), each[1], each[2]) for each in saved.get("levels", [])]
@@ -179,7 +181,15 @@ class _Document:
             return self._rejected(piece.code, piece.reason, chunk)
         holder = self.record_path[len(self.head_path or ())]
         value = {key: each for key, each in piece.value.items() if key != holder} | late
+        if self.tells_first:
+            value[holder] = self._first_record()
         return self._made(chunk, value, HEAD, lead=len(chunk))
+
+    def _first_record(self) -> list[Any]:
+        """The record that begins where the chunk has ended, where it is an object of a bearable length."""
+        found = self.window.peek(LONGEST_REST)
+        pieces = [_parsed(found)] if found else []
+        return [piece.value for piece in pieces if not piece.code]
 
     def _late_keys(self, opening: bytes) -> dict[str, Any]:
         """The keys that stand behind the records. Whether there are any, the first object tells."""
@@ -289,7 +299,9 @@ class _Document:
     def _ended(self) -> Iterator[Rejected]:
         """What the file's end holds: what closes the document, or a record that is cut off."""
         cursor = self.cursor
-        cursor.rest, cursor.is_cut = self.window.rest(), bool(self.levels)
+        cursor.rest = self.window.rest()
+        # A document that is one record has no levels around it.
+        cursor.is_cut = bool(self.levels or (not self.record_path and cursor.rest.strip()))
         if cursor.is_cut:
             cursor.rejected += 1
             start, hint = cursor.offset, HINTS["truncated"]

@@ -9,6 +9,7 @@ from imports.readers.sources import Stream
 
 BLOCK = 256 * 1024
 _BRACKET = pattern(rb'["\[\]{}]')
+_TOKEN = pattern(rb"\S")
 _SCALAR_END = pattern(rb'[\s\[\]{},:"]')
 _QUOTE, _BACKSLASH, _OPENING = 34, 92, (123, 91)
 
@@ -131,6 +132,20 @@ class Window:
             rest = b""
         self.at = self.begin + size
         return rest if rest is None or len(rest) <= longest else b""
+
+    def peek(self, longest: int) -> bytes:
+        """The array or object that comes next, where nothing but blank space stands before it. Moves nothing.
+        Empty where there is none, or it is longer than ``longest``."""
+        size, value = self.size, b""
+        try:
+            if self.find(_TOKEN) and self.data[self.at - 1] in _OPENING:
+                start, skip = self.size - 1, Skip()
+                self.skip(skip)
+                value = self.seen(start) if skip.is_done else b""
+        except NoEnd:
+            value = b""
+        self.at = self.begin + size
+        return value if len(value) <= longest else b""
 
     def _passed(self, skip: Skip) -> bool:
         """Go on to the end of the value, or of the window; whether it was the value's."""
