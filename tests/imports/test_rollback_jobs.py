@@ -80,7 +80,7 @@ def test_the_page_asks_before_it_undoes(alice, bob, archive_db):
     address = f"/imports/{job.pk}/roll-back/"
     assert address in alice.client.get(job.get_absolute_url()).content.decode()
     page = alice.client.get(address)
-    assert b"Messages deleted</dt><dd>6" in page.content
+    assert b"Messages taken out</dt><dd>6" in page.content
     job.refresh_from_db()
     assert job.state == JobState.COMPLETED
     assert alice.client.post(address)["Location"] == job.get_absolute_url()
@@ -95,7 +95,7 @@ def test_a_page_for_an_import_that_cannot_be_undone_now_offers_nothing(alice):
     services.roll_back_import(job)
     work(job)
     page = alice.client.get(f"/imports/{job.pk}/roll-back/").content.decode()
-    assert "only imports that have ended can be rolled back, once" in page
+    assert "only an import that has ended can be undone, and once" in page
 
 
 def test_the_admin_rolls_back_too(alice, people, archive_db):
