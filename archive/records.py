@@ -74,6 +74,11 @@ class Record:
     kind: str = ""
     lead: int = 0
 
+    @property
+    def implied(self) -> bytes:
+        """What stands before the object in its file where no bytes are kept: in a document a comma."""
+        return b"," if self.kind and self.raw is None else b""
+
 
 @dataclass(slots=True)
 class Rejected:
@@ -115,7 +120,8 @@ class Message:
     """A record in normal form, ready to be stored, with what it adds to its session.
 
     ``key`` is the identity for repetition 0; ``document`` holds every stored field but ``_id``.
-    ``size`` is its length in the file in bytes, ``has_raw`` tells that its exact bytes are stored;
+    ``size`` is its length in the file in bytes; ``implied`` stands before its bytes there, and is kept only
+    where they are. ``has_raw`` tells that its exact bytes are stored;
     ``crc`` tells apart what is the same but for the order of its keys;
     ``title`` is (kind, text) where the line names its session, ``titles`` what else it is called, by kind;
     ``encoded`` is filled by ``encode``.
@@ -130,6 +136,7 @@ class Message:
     document: dict[str, Any]
     timestamp: datetime | None
     size: int = 0
+    implied: bytes = b""
     has_raw: bool = False
     crc: int = 0
     is_prompt: bool = False
@@ -232,7 +239,7 @@ def encode(message: Message) -> bytes:
     try:
         encoded = bson.encode(document)
     except ENCODING_ERRORS:
-        document = _made_safe(document)
+        document = _made_safe(document, message.implied)
         message.has_raw = True
         encoded = bson.encode(document)
     if len(encoded) > MAX_DOCUMENT_BYTES:
@@ -255,10 +262,12 @@ def exact_bytes(message: Message) -> bytes:
     return raw_bytes(document["record"]) if raw is None else raw
 
 
-def _made_safe(document: dict[str, Any]) -> dict[str, Any]:
-    raw = document.get("raw") or raw_bytes(document["record"])
+def _made_safe(document: dict[str, Any], implied: bytes) -> dict[str, Any]:
     safe = {key: bson_safe(value) for key, value in document.items() if key not in ("raw", "crc32")}
-    return {**safe, "raw": raw}
+    if "raw" in document:
+        return {**safe, "raw": document["raw"]}
+    lead = {"lead": len(implied)} if implied else {}
+    return {**safe, **lead, "raw": implied + raw_bytes(document["record"])}
 
 
 def raw_bytes(value: Mapping[str, Any]) -> bytes:

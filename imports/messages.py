@@ -110,6 +110,7 @@ def message_from(said: Said, record: Record, import_id: str, now: datetime) -> M
         document=document,
         timestamp=said.timestamp,
         size=record.size,
+        implied=record.implied,
         has_raw=record.raw is not None,
         crc=record.crc,
         is_prompt=said.is_prompt,

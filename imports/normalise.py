@@ -69,6 +69,7 @@ def message_of(record: Record, context: Context, import_id: str, now: datetime) 
         document=document,
         timestamp=timestamp,
         size=record.size,
+        implied=record.implied,
         has_raw=record.raw is not None,
         crc=record.crc,
         is_prompt=bool(prompt),
