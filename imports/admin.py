@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from imports import services
-from imports.models import ImportJob, Upload
+from imports.models import ImportDraft, ImportJob, Upload
 from jobs.admin import JobAdmin, ReadOnlyForStaff
 from jobs.wording import human_bytes
 
@@ -58,6 +58,22 @@ class ImportJobAdmin(JobAdmin):
     def retry_job(self, job: ImportJob) -> None:
         """By the import's own verb."""
         services.retry_import(job)
+
+
+@admin.register(ImportDraft)
+class ImportDraftAdmin(ReadOnlyForStaff, ModelAdmin):
+    """Imports in preparation, read-only: staff see their own, a superuser all."""
+
+    list_display = ("title", "owner", "updated_at", "job")
+    search_fields = ("id", "title")
+    list_select_related = ("owner", "job")
+    fields = ("id", "title", "owner", "options", "needs_mapping", "job", "created_at", "updated_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Own drafts; for a superuser all."""
+        rows: Any = super().get_queryset(request)
+        visible: QuerySet[Any] = rows.visible_to(request.user)
+        return visible
 
 
 @admin.register(Upload)

@@ -90,13 +90,17 @@ def choose_format(draft: ImportDraft, name: str) -> Preview:
     """
     other = {"format": name, "mapping": {} if name != draft.options.get("format", "") else _mapping(draft)}
     found = formats_of(draft, **other)
-    kinds = {each.format for each in found.files if each.format}
-    has_columns = any(FORMATS[kind].needs_mapping for kind in {*kinds, *([name] if name else [])})
-    is_table = has_columns and columns_of(draft, format=name) is not None
-    if is_table or kinds or not name:
+    may_be_table = FORMATS[name].needs_mapping if name else has_table(found)
+    is_table = may_be_table and columns_of(draft, format=name) is not None
+    if is_table or not name or any(each.format for each in found.files):
         draft.needs_mapping = is_table
         choose(draft, **other)
     return found
+
+
+def has_table(found: Preview) -> bool:
+    """Whether any of the files is of a format whose columns somebody has to name."""
+    return any(FORMATS[each.format].needs_mapping for each in found.files if each.format)
 
 
 def _mapping(draft: ImportDraft) -> dict[str, Any]:

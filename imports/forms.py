@@ -88,7 +88,7 @@ TIME_FORMATS_OFFERED = (
 )
 FIELD_TITLES = {
     "uuid": "Message id",
-    "parent": "Id before it",
+    "parent": "Parent id",
     "session": "Conversation",
     "cost": "Cost in $",
 }

@@ -39,7 +39,8 @@ def hand_over_uploads(plan: ImportJob) -> list[Upload]:
     kept = Upload.objects.filter(job=plan, state=UploadState.USED, removed_at__isnull=True)
     keys = list(kept.values_list("pk", flat=True))
     kept.update(state=UploadState.COMPLETE, job=None, expires_at=Upload.new_expiry())
-    return list(Upload.objects.filter(pk__in=keys))
+    order = {source["upload"]: number for number, source in enumerate(plan.sources)}
+    return sorted(Upload.objects.filter(pk__in=keys), key=lambda upload: order.get(str(upload.pk), 0))
 
 
 def differences(planned: Mapping[str, int], actual: Mapping[str, int]) -> list[dict[str, Any]]:

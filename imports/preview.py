@@ -110,8 +110,9 @@ class Preview:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every record of every file was looked at."""
-        return len(self.files) == self.file_count and all(each.is_whole for each in self.files)
+        """Whether every record of every file that can be read was looked at."""
+        looked_through = all(each.is_whole or each.refusal for each in self.files)
+        return len(self.files) == self.file_count and looked_through
 
     @property
     def formats(self) -> dict[str, int]:

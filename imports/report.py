@@ -12,6 +12,7 @@ from imports.models import ImportJob
 from imports.options import KEEP_GOOD, defaults
 from imports.outcomes import SHOWN_PER_CAUSE, Cause
 from imports.preview import Preview
+from imports.readers.mapping import column_of
 from jobs.states import DONE, JobState
 from jobs.wording import human_count, human_seconds
 
@@ -70,18 +71,15 @@ def _differences(job: ImportJob) -> list[dict[str, Any]] | None:
 
 def _sentences(job: ImportJob) -> list[str]:
     counts, files = job.counts, sum(source.get("files", 1) for source in job.sources)
-    took = ""
+    read = f"{_some(counts.get('seen', 0), 'record')} in {_some(files, 'file')}"
     if job.started_at and job.finished_at:
-        took = f" in {human_seconds(job.finished_at - job.started_at)}"
-    told = [f"{_some(counts.get('seen', 0), 'record')} of {_some(files, 'file')} read{took}: "]
-    told[0] += f"{_outcomes(counts, is_dry=job.is_dry_run)}."
+        read += f", read in {human_seconds(job.finished_at - job.started_at)}"
+    told = [f"{read}: {_outcomes(counts, is_dry=job.is_dry_run)}."]
     if conflicts := counts.get("conflicts", 0):
-        what = "conflict" if conflicts == 1 else "conflicts"
-        told.append(
-            f"{human_count(conflicts)} {what}: the same message of a conversation with other content."
-        )
+        same = "the same message of a conversation with other content"
+        told.append(f"{_some(conflicts, 'conflict')}: {same}.")
     if job.refused_files:
-        told.append(f"{_some(job.refused_files, 'file')} refused; the reasons stand beside the files.")
+        told.append(f"{_some(job.refused_files, 'refused file')}: the reasons stand in the list of files.")
     return told
 
 
@@ -95,8 +93,8 @@ def _outcomes(counts: Mapping[str, int], *, is_dry: bool) -> str:
 
 
 def _some(number: int, noun: str) -> str:
-    """``1 file was``, ``3 files were``."""
-    return f"{human_count(number)} {noun} was" if number == 1 else f"{human_count(number)} {noun}s were"
+    """``1 file``, ``3 files``."""
+    return f"{human_count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def options_in_words(given: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -106,13 +104,12 @@ def options_in_words(given: Mapping[str, Any]) -> list[tuple[str, str]]:
     told = [("Format", FORMATS[form].label if form in FORMATS else "by content")]
     if options["mapping"]:
         told.append(
-            ("Columns", ", ".join(f"{name}: {column}" for name, column in options["mapping"].items()))
+            ("Columns", ", ".join(f"{name}: {column_of(spec)}" for name, spec in options["mapping"].items()))
         )
     told += [("Conflicts", WORDS[options["conflict"]].lower()), ("Mode", WORDS[options["mode"]].lower())]
     if options["mode"] == KEEP_GOOD:
-        told.append(
-            ("Rejected at most", f"{human_count(options['max_errors'])}, {options['reject_percent']:g} %")
-        )
+        most = f"{human_count(options['max_errors'])} records, or {options['reject_percent']:g} %"
+        told.append(("Rejected at most", most))
     return told
 
 

@@ -301,4 +301,5 @@ def earlier_import(job: ImportJob) -> ImportJob | None:
     if not job.file_hash:
         return None
     same = ImportJob.objects.filter(file_hash=job.file_hash, owner=job.owner, state__in=DONE)
-    return same.filter(created_at__lt=job.created_at).order_by("-created_at").first()
+    newest = same.filter(created_at__lt=job.created_at).order_by("-created_at")
+    return next((earlier for earlier in newest if not earlier.is_dry_run), None)

@@ -133,6 +133,8 @@ def _first_refusal(found: Preview) -> BadInput:
 def _format_page(
     request: HttpRequest, draft: ImportDraft, form: FormatForm, found: Preview, status: int = 200
 ) -> HttpResponse:
+    # Not remembered yet: what was found may still be chosen otherwise.
+    draft.needs_mapping = drafts.has_table(found)
     earlier = drafts.earlier_imports(draft)
     files = [{"file": each, "earlier": earlier.get(each.source)} for each in found.files]
     context = {"form": form, "found": found, "files": files, "offers": formats_offered()}

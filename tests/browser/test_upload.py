@@ -36,7 +36,7 @@ def write(path, body: bytes):
 
 
 def start(page):
-    page.get_by_role("button", name="Import", exact=True).click()
+    page.get_by_role("button", name="Import right away").click()
     page.wait_for_url(IMPORT_PAGE, timeout=60_000)
 
 
@@ -111,7 +111,7 @@ def test_what_cannot_be_imported_is_told_at_once_with_what_can(new_import, tmp_p
     expect(told).to_contain_text("a.exe: it is not a kind of file that can be imported")
     expect(told).to_contain_text("empty.jsonl: it is empty")
     expect(told).to_contain_text(".jsonl")
-    expect(new_import.get_by_role("button", name="Import", exact=True)).to_be_disabled()
+    expect(new_import.get_by_role("button", name="Import right away")).to_be_disabled()
 
 
 def test_files_are_dropped(new_import, complaints):
@@ -140,4 +140,4 @@ def test_the_upload_page_is_used_by_keyboard_alone(new_import, tmp_path):
         if new_import.evaluate("document.activeElement.id") == "upload-start":
             break
     new_import.keyboard.press("Enter")
-    new_import.wait_for_url(IMPORT_PAGE)
+    new_import.wait_for_url(re.compile(r"/imports/drafts/[0-9a-f-]{36}/format/$"))
