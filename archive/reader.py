@@ -1,6 +1,6 @@
 """Reading messages: counted, scanned in order, by pages, one by one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pymongo.errors import CursorNotFound, OperationFailure
@@ -19,6 +19,7 @@ __all__ = [
     "count_messages",
     "cursor_at",
     "get_message",
+    "get_messages",
     "message_at",
     "page_messages",
     "scan_messages",
@@ -126,3 +127,12 @@ def get_message(message_id: str) -> Document:
     if found is None:
         raise NotFound("There is no such message.", hint="It may have been in another archive.")
     return found
+
+
+def get_messages(message_ids: Sequence[str]) -> list[Document]:
+    """These messages (ids in hexadecimal) in this order; those that are gone are left out."""
+    keys = [bytes.fromhex(each) for each in message_ids]
+    with connection.translated():
+        cursor = connection.collection(MESSAGES).find({"_id": {"$in": keys}})
+        found = {bytes(each["_id"]): each for each in cursor}
+    return [found[key] for key in keys if key in found]

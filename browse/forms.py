@@ -1,5 +1,6 @@
 """What a reader may ask the list of conversations for, checked and worded."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -23,6 +24,7 @@ SOURCES = (
     ("chatgpt", "ChatGPT"),
     ("csv", "CSV"),
     ("markdown", "Markdown"),
+    ("json", "JSON"),
 )
 NO_SUCH_DAY = "“%s” is not a date. Write it as 2026-01-31."
 
@@ -74,6 +76,12 @@ class SessionFilterForm(forms.Form):
         required=False,
         error_messages={"invalid_choice": "“%(value)s” is not an order. Choose one from the list."},
     )
+
+    def offer(self, sources: Collection[str]) -> None:
+        """Offer only these sources to choose, and the one that was asked for."""
+        offered = {*sources, self["source"].value()}
+        listed = [choice for choice in SOURCES if choice[0] in offered]
+        self.fields["source"].widget.choices = [("", "Every source"), *listed]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}

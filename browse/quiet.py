@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from browse.blocks import as_json, as_text, brief_of, mapping
+from browse.blocks import brief_of
+from browse.values import as_json, as_text, counted, mapping
 
 KNOWN_TYPES = {
     *("user", "assistant", "system", "progress", "attachment", "summary", "file-history-snapshot"),
@@ -60,9 +61,9 @@ def quiet_lines(message: Mapping[str, Any]) -> tuple[str, str, str]:
     record = mapping(message.get("record"))
     kind = str(message.get("type") or "")
     nested = mapping(record.get(_NESTED.get(kind, "")))
-    label = _words(kind or "line without a type")
+    label = words(kind or "line without a type")
     if detail := nested.get("type") or record.get("subtype"):
-        label = f"{label}: {_words(str(detail)).lower()}"
+        label = f"{label}: {words(str(detail)).lower()}"
     whole = as_json(record) if record else str(message.get("text") or "")
     return label, _brief(kind, record, nested, message), whole
 
@@ -70,7 +71,7 @@ def quiet_lines(message: Mapping[str, Any]) -> tuple[str, str, str]:
 _NESTED = {"progress": "data", "attachment": "attachment"}
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
     words = name.replace("-", " ").replace("_", " ").strip()
     return words[:1].upper() + words[1:60]
 
@@ -87,7 +88,7 @@ def _brief(
 
 
 def _files(tracked: Mapping[str, Any]) -> str:
-    number = "1 file" if len(tracked) == 1 else f"{len(tracked)} files"
+    number = counted(len(tracked), "file")
     return brief_of(f"{number}: {', '.join(tracked)}" if tracked else number)
 
 

@@ -10,8 +10,11 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from browse.blocks import Block, blocks_of, brief_of, content_of, cut, hex_id, mapping, prose
-from browse.quiet import KNOWN_TYPES, quiet_lines
+from browse.blocks import Block, blocks_of, brief_of, content_of, cut, hex_id, prose
+from browse.branches import Fork
+from browse.facts import LABELS, QUIET, facts_of
+from browse.quiet import KNOWN_TYPES, quiet_lines, words
+from browse.values import mapping
 
 Line = Mapping[str, Any]
 SPOKEN = ("prompt", "answer", "compact")
@@ -35,6 +38,8 @@ class Entry:
     lines: tuple[str, ...] = ()
     file: str = ""
     heading: str = ""
+    fork: Fork | None = None
+    other: bool = False
 
 
 def entries_of(messages: Iterable[Line]) -> list[Entry]:
@@ -69,11 +74,13 @@ def _group_key(numbered: tuple[int, Line]) -> tuple[Any, ...]:
 def _entry(group: list[tuple[int, Line]], tools: Mapping[str, str]) -> Entry:
     lines = [line for _, line in group]
     first = lines[0]
-    entry = _KINDS.get(str(first.get("type")), _event)(first, lines, tools)
+    make = _KINDS.get(str(first.get("type")), _event if is_claude_code(first) else _said)
+    entry = make(first, lines, tools)
     return replace(
         entry,
         id=hex_id(first),
         time=entry.time or first.get("timestamp"),
+        quiet=entry.quiet or bool(first.get("isMeta")),
         side=bool(first.get("isSidechain") or first.get("agentId")),
         marks=(*entry.marks, *_marks(first)),
         lines=tuple(hex_id(line) for line in lines),
@@ -85,7 +92,9 @@ def _marks(line: Line) -> Iterator[str]:
     agent = line.get("agentId")
     if line.get("isSidechain") or agent:
         yield f"subagent {str(agent)[:8]}" if agent else "subagent"
-    if line.get("type") == "user" and mapping(line.get("record")).get("isMeta"):
+    if line.get("isMeta"):
+        yield "hidden"
+    elif line.get("type") == "user" and mapping(line.get("record")).get("isMeta"):
         yield "not typed by the user"
 
 
@@ -122,7 +131,7 @@ def _user(first: Line, lines: list[Line], tools: Mapping[str, str]) -> Entry:
         return _compact(first)
     if "tool_result" in kinds and not kinds & {"prose", "image"}:
         return Entry("", "tools", "Tool result", blocks=blocks, quiet=True)
-    if record.get("isMeta") or not kinds - {"note"}:
+    if record.get("isMeta") or first.get("isMeta") or not kinds - {"note"}:
         label = next((block.title for block in blocks if block.title), "Note to the model")
         return Entry("", "note", label if blocks else "Empty line", blocks=blocks, quiet=True)
     side = first.get("isSidechain") or first.get("agentId")
@@ -146,6 +155,32 @@ def _attachment(first: Line, lines: list[Line], tools: Mapping[str, str]) -> Ent
     return replace(_user(said, [said], tools), marks=("typed while a tool ran",))
 
 
+def is_claude_code(line: Line) -> bool:
+    return line.get("source", "claude-code") == "claude-code"
+
+
+def _said(first: Line, lines: list[Line], tools: Mapping[str, str]) -> Entry:
+    """A line of a program that has other types than Claude Code: what it says, whoever said it."""
+    label = words(str(first.get("role") or first.get("type") or "message"))
+    blocks = _blocks(lines, tools)
+    return Entry("", "note", label, blocks=blocks, quiet=not blocks)
+
+
+def _system(first: Line, lines: list[Line], tools: Mapping[str, str]) -> Entry:
+    return (_event if is_claude_code(first) else _said)(first, lines, tools)
+
+
+def _tool(_first: Line, lines: list[Line], tools: Mapping[str, str]) -> Entry:
+    return Entry("", "tools", "Tool result", blocks=_blocks(lines, tools), quiet=True)
+
+
+def _facts(first: Line, _lines: list[Line], _tools: Mapping[str, str]) -> Entry:
+    kind, key = str(first.get("type")), hex_id(first)
+    blocks = tuple(replace(block, message=key) for block in facts_of(first))
+    is_quiet = kind in QUIET
+    return Entry("", "event" if is_quiet else "note", LABELS[kind], blocks=blocks, quiet=is_quiet)
+
+
 def _event(first: Line, _lines: list[Line], _tools: Mapping[str, str]) -> Entry:
     label, brief, text = quiet_lines(first)
     kind = str(first.get("type") or "")
@@ -154,4 +189,11 @@ def _event(first: Line, _lines: list[Line], _tools: Mapping[str, str]) -> Entry:
     return Entry("", "event", label, brief_of(brief), marks=unknown, blocks=(block,), quiet=True)
 
 
-_KINDS = {"assistant": _assistant, "user": _user, "attachment": _attachment}
+_KINDS = {
+    "assistant": _assistant,
+    "user": _user,
+    "attachment": _attachment,
+    "system": _system,
+    "tool": _tool,
+    **dict.fromkeys(LABELS, _facts),
+}

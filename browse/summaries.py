@@ -9,12 +9,15 @@ from typing import Any
 
 from django.urls import reverse
 
+from browse.forms import SOURCES
+
 UNTITLED = "Untitled conversation"
+SOURCE_LABELS = dict(SOURCES)
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """What the list says of one session."""
+    """What the list says of one session; ``place`` is its project and its source in one line."""
 
     id: str
     url: str
@@ -22,6 +25,7 @@ class SessionRow:
     project: str
     project_id: str
     source: str
+    place: str
     started: datetime | None
     ended: datetime | None
     messages: int
@@ -38,13 +42,17 @@ def session_url(session_id: str) -> str:
 def session_row(session: Mapping[str, Any], projects: Mapping[str, str]) -> SessionRow:
     """One stored session; ``projects`` names the projects by their id."""
     project_id = str(session.get("projectId") or "")
+    project = projects.get(project_id, "")
+    source = str(session.get("source") or "")
+    label = SOURCE_LABELS.get(source, source)
     return SessionRow(
         id=session["sessionId"],
         url=session_url(session["sessionId"]),
         title=session.get("title") or UNTITLED,
-        project=projects.get(project_id, ""),
+        project=project,
         project_id=project_id,
-        source=session.get("source") or "",
+        source=label,
+        place=" · ".join(dict.fromkeys(each for each in (project, label) if each)),
         started=session.get("startedAt"),
         ended=session.get("endedAt"),
         messages=session.get("messageCount") or 0,

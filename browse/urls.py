@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("sessions/", views.session_list, name="session_list"),
     path("sessions/<session_id:session_id>/", views.session_detail, name="session_detail"),
+    path("artifacts/<session_id:session_id>/", views.artifact, name="artifact"),
     path("messages/<message_id:hex_id>/", views.message_detail, name="message_detail"),
     path("messages/<message_id:hex_id>/raw/", views.message_raw, name="message_raw"),
     path(

@@ -11,16 +11,19 @@ from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from archive import files, reader, sessions
 from archive.errors import ArchiveError, BadInput, NotFound
 from archive.records import line_of, place_of
-from browse import conversation
-from browse.blocks import as_json, cut, images_of
+from browse import artifacts, conversation
+from browse.blocks import cut, images_of
 from browse.conversation import Place
 from browse.forms import SessionFilterForm
+from browse.reading import is_too_large, may_branch
 from browse.summaries import UNTITLED, project_names, session_row, session_url, token_counts
+from browse.values import as_json
 from jobs.models import recent_jobs
 
 RECENT_SESSIONS = 8
@@ -70,6 +73,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def session_list(request: HttpRequest) -> HttpResponse:
     """Conversations by filter and order, a page at a time."""
     form = SessionFilterForm(request.GET)
+    form.offer(sessions.distinct_values("sources"))
     projects = project_names(sessions.list_projects())
     context = {
         "form": form,
@@ -115,23 +119,45 @@ def _with(query: QueryDict, **changes: str | None) -> str:
 def session_detail(request: HttpRequest, session_id: str) -> HttpResponse:
     """One conversation: its facts, and one page of its messages."""
     session = sessions.get_session(session_id)
-    asked = request.GET
-    place = Place(
-        page=asked.get("page", ""),
-        file=asked.get("file", ""),
-        message=asked.get("at", ""),
-        is_spoken=asked.get("view") == "prompts",
-    )
+    place = _place(request.GET)
     held = conversation.files_of(session_id)
+    thread = conversation.read(session, place, held.paths)
     context = {
         "session": session,
         "row": session_row(session, project_names(sessions.list_projects())),
         "tokens": token_counts(session),
         "files": held,
         "place": place,
-        "thread": conversation.read(session, place, held.paths),
+        "thread": thread,
+        "artifacts": artifacts.listed(thread.chosen) if thread.number == 1 else (),
+        "is_untold": may_branch(session) and is_too_large(session),
     }
     return render(request, "browse/session_detail.html", context)
+
+
+def _place(asked: QueryDict) -> Place:
+    return Place(
+        page=asked.get("page", ""),
+        file=asked.get("file", ""),
+        message=asked.get("at", ""),
+        branch=asked.get("branch", ""),
+        view=asked.get("view", ""),
+    )
+
+
+@page
+def artifact(request: HttpRequest, session_id: str) -> HttpResponse:
+    """The text of one artifact of a conversation, for download only, whatever it is."""
+    chosen = conversation.choose(sessions.get_session(session_id), _place(request.GET))
+    found = artifacts.one_of(chosen, request.GET.get("number", ""))
+    name = slugify((found.title or found.id)[:80]) or "artifact"
+    return _download(found.content.encode("utf-8", "replace"), f"{name}.txt")
+
+
+def _download(content: bytes, name: str) -> HttpResponse:
+    response = HttpResponse(content, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 @page
@@ -157,9 +183,7 @@ def message_detail(request: HttpRequest, hex_id: str) -> HttpResponse:
 def message_raw(request: HttpRequest, hex_id: str) -> HttpResponse:
     """The exact bytes of the message's line, for download only."""
     message = reader.get_message(hex_id)
-    response = HttpResponse(files.original_line(message), content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{hex_id[:16]}.jsonl"'
-    return response
+    return _download(files.original_line(message), f"{hex_id[:16]}.jsonl")
 
 
 @page

@@ -98,7 +98,7 @@ class TestAnswers:
             ({"todos": [1]}, '{"todos": [1]}'),
             ({}, ""),
             (None, ""),
-            ("text", '"text"'),
+            ("text", "text"),
             ({"command": ["a"]}, '{"command": ["a"]}'),
         ],
     )
