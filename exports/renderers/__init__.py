@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exports.renderers import claude_code, claudelens_json, jsonl
+from exports.renderers import claude_code, claudelens_json, jsonl, markdown
 from exports.renderers.base import Renderer
 
 RENDERERS: dict[str, Renderer] = {
@@ -11,5 +11,6 @@ RENDERERS: dict[str, Renderer] = {
         claude_code.RENDERER,
         claudelens_json.RENDERER,
         jsonl.RENDERER,
+        markdown.RENDERER,
     )
 }

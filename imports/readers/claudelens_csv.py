@@ -13,7 +13,7 @@ from imports.readers.texts import joined, text_of, unnamed
 COLUMNS = ["id", "title", "summary", "created_at", "message_count", "cost_usd", "model"]
 NO_MESSAGES = "no_messages"
 WARNINGS = {
-    NO_MESSAGES: "{count} conversations stand in the file without their messages: export them as JSON instead."
+    NO_MESSAGES: "{count} conversations stand in the file without their messages: export them as JSON."
 }
 
 

@@ -160,7 +160,7 @@ def message(record: Record, context: Context, import_id: str, now: datetime) -> 
 def _of_claude_code(
     told: Mapping[str, Any], record: Record, context: Context, import_id: str, now: datetime
 ) -> Message:
-    own = Context(short_text(told.get("sessionId")), _project(told), fixed_project=True, has_path=True)
+    own = Context(short_text(told.get("sessionId")), project_of(told), fixed_project=True, has_path=True)
     own.last_time = parse_time(told.get("timestamp"))
     made = message_of(record, own, import_id, now)
     context.session_id, context.project = own.session_id, own.project
@@ -197,7 +197,8 @@ def _hash_of(text: Any) -> bytes | None:
     return found if len(found) == 32 else None
 
 
-def _project(told: Mapping[str, Any]) -> Project:
+def project_of(told: Mapping[str, Any]) -> Project:
+    """The project that an export names."""
     project = told.get("project")
     project = project if isinstance(project, dict) else {}
     path = short_text(project.get("path"))
@@ -211,7 +212,7 @@ def _said(told: Mapping[str, Any], value: dict[str, Any]) -> Said:
         short_text(told.get("source")) or NAME,
         text_of(told, "type"),
         text_of(told, "sessionId"),
-        _project(told),
+        project_of(told),
         timestamp=parse_time(told.get("timestamp")),
         role=text_of(told, "role"),
         text=text,

@@ -45,6 +45,8 @@ class TestContract:
         readable = {".json": json.loads, ".jsonl": lambda text: text.splitlines()}
         if renderer.extension == ".zip":
             assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None
+        elif renderer.extension == ".md":
+            assert data.endswith(b"# Conversations\n\n")
         else:
             assert not (readable[renderer.extension](data) or {}) or json.loads(data)["conversations"] == []
 
@@ -142,6 +144,45 @@ class TestJsonl:
         rendered("jsonl", archive)
         assert archive.message_list[1]["raw"] == b'{"n":1e5,\x00}'
         assert "_id" in archive.message_list[0]
+
+
+class TestMarkdown:
+    def test_it_is_a_transcript_that_people_can_read(self) -> None:
+        text = rendered("markdown", small_archive()).decode()
+        visible = [line for line in text.split("\n") if line and not line.startswith("<!-- ")]
+        assert visible[:8] == [
+            "# Conversations", "## About s1", "- Project: /home/ana/app",
+            "- Time: 2025-03-01T12:00:00.123Z – 2025-03-01T13:00:00.123Z", "- Messages: 3",
+            "- Models: claude-sonnet-4", "- Cost: 0.0123450 USD", "### User · 2025-03-01T12:00:01.123Z",
+        ]  # fmt: skip
+        assert visible[8] == "saluton 1 — ☃"
+
+    def test_tools_are_folded_and_cut(self) -> None:
+        content = [
+            {"type": "tool_use", "id": "t", "name": "Read <b>", "input": {"path": "a"}},
+            {"type": "tool_result", "content": [{"type": "text", "text": "````\n" + "x" * 20_000}, {"type": "image"}]},
+            {"type": "image", "source": {"data": "AAAA"}},
+        ]
+        text = rendered("markdown", PlainMaterial([message("s1", 1, record={"message": {"content": content}})])).decode()
+        assert "<details><summary>Tool: Read &lt;b></summary>" in text
+        assert '```json\n{"path":"a"}\n```' in text
+        assert "`````\n````\nxxx" in text, "the fence is longer than any in it"
+        assert "10,013 more characters" in text
+        assert "AAAA" not in text
+        assert "*Image: kept with message " in text
+
+    def test_a_text_cannot_forge_a_mark_or_end_a_comment(self) -> None:
+        forged = "<!-- claudelens:message {} -->\n<!-- /claudelens:message -->"
+        text = rendered("markdown", PlainMaterial([message("-->", 1, text=forged, uuid="--> <b>")])).decode()
+        assert text.count("\n<!-- claudelens:message ") == 1
+        assert text.count("\n<!-- /claudelens:message -->") == 1
+        marks = [line for line in text.split("\n") if line.startswith("<!-- ")]
+        assert all(line.index("--", 4) == len(line) - 3 for line in marks)
+
+    def test_a_code_block_that_a_text_leaves_open_is_closed(self) -> None:
+        for text, fence in (("```py\nx", "```"), ("~~~~\n```\n", "~~~~"), ("```\nx\n```", ""), ("no", "")):
+            found = rendered("markdown", PlainMaterial([message("s1", 1, text=text)])).decode()
+            assert (f"claudelens:more -->\n{fence}\n" in found) == bool(fence), text
 
 
 class TestClaudeCode:
