@@ -22,7 +22,7 @@ def start_import(staff, live_site, tmp_path):
         staff.goto(f"{live_site.url}/imports/new/")
         staff.locator("#upload-files").set_input_files(file)
         expect(staff.locator("#upload-status")).to_contain_text("1 file")
-        staff.get_by_role("button", name="Import", exact=True).click()
+        staff.get_by_role("button", name="Import right away").click()
         staff.wait_for_url(re.compile(r"/imports/[0-9a-f-]{36}/$"), timeout=60_000)
         return staff
 
