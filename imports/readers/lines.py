@@ -47,6 +47,9 @@ HINTS = {
     "too_large": "A message holds at most 16 MiB; the record's bytes are kept.",
     "too_many": f"At most {PLACES_PER_LINE - 1} records can stand on one line.",
     "bad_value": "Correct the value, or choose another column, or another format of the time.",
+    "wrong_columns": "Open the file at this line: a delimiter is missing, or a text with one is not quoted.",
+    "bad_quotes": "A text with quotes stands in quotes, and a quote in it is written twice.",
+    "row_grew": "Save the file under another name and import it again: then the row is read whole.",
     "blank": "More blank space than a record can carry; it is kept as it is.",
 }
 

@@ -15,8 +15,7 @@ from zlib import crc32
 
 from archive.records import Record, Rejected, seq_of
 from imports.readers.base import Bytes
-from imports.readers.lines import BOM, CUT_OFF, MAX_BLANK_BYTES, NEWLINE, PIECE_BYTES
-from imports.readers.lines import HINTS as LINE_HINTS
+from imports.readers.lines import BOM, CUT_OFF, HINTS, MAX_BLANK_BYTES, NEWLINE, PIECE_BYTES
 
 # The module's own limit on a field is 131,072 characters, and one for the whole process. Here a record's
 # length is the limit.
@@ -28,12 +27,6 @@ SAMPLE_ROWS = 100
 MOST_COLUMNS = 1000
 LONGEST_HEADER = MAX_BLANK_BYTES // 4
 BEHIND_QUOTE = "text stands behind a closing quote"
-HINTS = {
-    **LINE_HINTS,
-    "wrong_columns": "Open the file at this line: a delimiter is missing, or a text with one is not quoted.",
-    "bad_quotes": "A text with quotes stands in quotes, and a quote in it is written twice.",
-    "row_grew": "Save the file under another name and import it again: then the row is read whole.",
-}
 
 
 @dataclass(frozen=True, slots=True)

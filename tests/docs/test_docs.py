@@ -16,8 +16,8 @@ from archive.collections import SPECS
 from claudelens_site import problems
 from exports.filters import FIELDS
 from exports.renderers import RENDERERS
-from imports.readers.lines import HINTS
 from imports.options import USER_OPTIONS
+from imports.readers.lines import HINTS
 from jobs.routing import websocket_urlpatterns
 from jobs.states import ACTIVE, EXIT_CODES, EXIT_TRY_AGAIN, RETRYABLE, JobState
 from tests.docs import facts, reading
@@ -117,7 +117,7 @@ class TestNothingIsLeftOut:
 
     def test_every_reason_for_a_rejected_record_is_told(self):
         section = reading.page("docs/importing.md").partition("## Rejected records")[2].partition("\n## ")[0]
-        assert {row[0].strip("`") for row in table_rows(section)} - {"code"} == set(HINTS)
+        assert {row[0].strip("`") for row in table_rows(section)} - {"code"} == {*HINTS, "refused_by_database"}
 
     def test_every_system_check_is_told(self):
         told = {each for each in said(reading.page("docs/operations.md")) if re.fullmatch(r"claudelens\.[EW]\d+", each)}
