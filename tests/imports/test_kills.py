@@ -1,4 +1,5 @@
-"""Imports whose process, or whose database, is killed at any moment: nothing lost, nothing doubled.
+"""Imports whose process, or whose database, is killed at any moment: nothing lost, nothing doubled. The same
+for undoing one.
 
 Whatever was killed, the archive must end up equal to that of an import nobody disturbed: messages, counts,
 conversations, projects, calls, events, and the bytes of every file.
@@ -11,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,16 +29,22 @@ from claudelens_site import binaries, embedded
 from tests import run as test_run
 from tests.imports.import_child import FENCED
 from tests.imports.running import check, difference, picture, run
-from tests.samples.making import corpus
+from tests.imports.test_rollback import everything, expect_same
+from tests.samples.making import corpus, write
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-MESSAGES = 20_000
-FEWER = 6_000
+MESSAGES = 50_000
+FEWER = 8_000
 OPTIONS = {"batch_docs": 200, "max_record": 100_000}
+# Where MongoDB is killed much is written until it is killed the next time.
+SMALL_BATCH = 20
 JOB = "killed"
 
-pytestmark = pytest.mark.xdist_group("kills")  # they share what an undisturbed import gives
+pytestmark = [
+    pytest.mark.xdist_group("kills"),  # they share what an undisturbed import gives
+    pytest.mark.timeout(600),
+]
 
 
 @dataclass
@@ -94,6 +101,8 @@ class Child:
     folder: Path
     token: int
     own_process: int = 16 * 1024 * 1024
+    undo: bool = False
+    batch_docs: int = OPTIONS["batch_docs"]
 
     def __post_init__(self) -> None:
         given = {
@@ -102,7 +111,8 @@ class Child:
             "paths": [str(self.folder)],
             "job": JOB,
             "token": self.token,
-            "options": OPTIONS | {"own_process": self.own_process},
+            "undo": self.undo,
+            "options": OPTIONS | {"own_process": self.own_process, "batch_docs": self.batch_docs},
         }
         command = [sys.executable, "-m", "tests.imports.import_child", json.dumps(given)]
         self.process = subprocess.Popen(
@@ -195,13 +205,15 @@ def workers_killed(servers, folder, expected, kills: int, seed: int) -> None:
     archive = Archive(servers.mongodb_url, f"{test_run.DATABASE}_kills")
     archive.prepare()
     last = kill_workers(archive, folder, kills, seed)
+    assert last == kills, "it ended before it was killed so often"
     assert Child(archive, folder, last + 1).end() == 0
     expect_equal(archive, expected)
     archive.drop()
 
 
 def test_an_import_whose_process_is_killed_again_and_again(servers, folder, expected):
-    workers_killed(servers, folder, expected, kills=10, seed=1)
+    assert expected[0]["seen"] >= MESSAGES
+    workers_killed(servers, folder, expected, kills=50, seed=1)
 
 
 @pytest.mark.slow
@@ -324,13 +336,12 @@ def servers_killed(server: OwnMongod, folder: Path, expected: Any, kills: int, s
     archive = Archive(server.url, "test_mongod_kills")
     archive.prepare()
     chance = random.Random(seed)
-    child = Child(archive, folder, 1)
-    for _ in range(kills):
-        goal = archive.batch() + chance.choice((1, 2, 5))
+    child = Child(archive, folder, 1, batch_docs=SMALL_BATCH)
+    for number in range(kills):
+        goal = archive.batch() + chance.choice((1, 1, 2))
         until(lambda goal=goal: not child.is_running() or archive.batch() >= goal, 60, step=0.002)
         time.sleep(chance.random() * 0.05)  # the moment itself is what the test draws by lot
-        if not child.is_running():
-            break
+        assert child.is_running(), f"it ended after {number} kills"
         server.kill()
         server.start()
     assert child.end() == 0
@@ -338,8 +349,8 @@ def servers_killed(server: OwnMongod, folder: Path, expected: Any, kills: int, s
     archive.client.close()
 
 
-def test_an_import_whose_database_is_killed_goes_on_by_itself(own_mongod, folder, expected):
-    servers_killed(own_mongod, folder, expected, kills=3, seed=1)
+def test_an_import_whose_database_is_killed_goes_on_by_itself(own_mongod, small_folder, small_expected):
+    servers_killed(own_mongod, small_folder, small_expected, kills=10, seed=1)
 
 
 @pytest.mark.slow
@@ -359,4 +370,62 @@ def test_process_and_database_both_killed(own_mongod, small_folder, small_expect
     own_mongod.start()
     assert again.end() == 0
     expect_equal(archive, small_expected)
+    archive.client.close()
+
+
+# ------------------------------------------------------------------ undoing killed
+
+
+@pytest.fixture(scope="module")
+def beginnings(small_folder, tmp_path_factory) -> Path:
+    """The same files as they were when they were half as long."""
+    made = tmp_path_factory.mktemp("beginnings")
+    for place in small_folder.rglob("*.jsonl"):
+        lines = place.read_bytes().splitlines(keepends=True)
+        write(made, str(place.relative_to(small_folder)), b"".join(lines[: len(lines) // 2 + 1]))
+    return made
+
+
+def undone_under_fire(archive: Archive, beginnings: Path, folder: Path, kill: Callable[[int], Child]) -> None:
+    """Import, and undo with everything killed that ``kill`` kills; the whole database is as it was before."""
+    archive.prepare()
+    with archive.used() as db:
+        run(beginnings, job="before", **OPTIONS)
+        before = everything(db)
+        assert run(folder, job=JOB, **OPTIONS).inserted > FEWER / 4
+        assert everything(db) != before
+    assert kill(100).end() == 0
+    with archive.used() as db:
+        expect_same(db, before)
+        check(db)
+
+
+def test_undoing_whose_process_is_killed_again_and_again(servers, beginnings, small_folder):
+    archive = Archive(servers.mongodb_url, f"{test_run.DATABASE}_undo")
+    chance = random.Random(1)
+
+    def kill(token: int) -> Child:
+        for number in range(10):
+            child = Child(archive, small_folder, token + number, undo=True, batch_docs=SMALL_BATCH)
+            assert kill_at(child, archive, chance.choice((0, 1, 2)), chance.random() * 0.03)
+        return Child(archive, small_folder, token + 10, undo=True)
+
+    undone_under_fire(archive, beginnings, small_folder, kill)
+    archive.drop()
+
+
+def test_undoing_whose_database_is_killed_goes_on_by_itself(own_mongod, beginnings, small_folder):
+    archive = Archive(own_mongod.url, "test_undo_mongod_kills")
+
+    def kill(token: int) -> Child:
+        child = Child(archive, small_folder, token, undo=True, batch_docs=SMALL_BATCH)
+        for number in range(3):
+            goal = archive.batch() + 2
+            until(lambda goal=goal: not child.is_running() or archive.batch() >= goal, 60, step=0.002)
+            assert child.is_running(), f"it ended after {number} kills"
+            own_mongod.kill()
+            own_mongod.start()
+        return child
+
+    undone_under_fire(archive, beginnings, small_folder, kill)
     archive.client.close()

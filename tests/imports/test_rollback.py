@@ -140,7 +140,11 @@ def earlier_imports(folder: Path) -> None:
     corpus(folder / "old", 400, seed=3)
     run(folder / "old", job="old")
     write(folder / "grow", PATH, joined(LINES[:4]) + b"{cut")
-    write(folder / "grow", "projects/-by-slug/a.jsonl", joined([dump({"type": "custom-title", "customTitle": "x"})]))
+    write(
+        folder / "grow",
+        "projects/-by-slug/a.jsonl",
+        joined([dump({"type": "custom-title", "customTitle": "x"})]),
+    )
     run(folder / "grow", job="grow")
     redacted = joined([line.replace(b"Answer", b"REDACTED") for line in LINES[:4]])
     write(folder / "twin", session_file(TWO), redacted)
@@ -153,7 +157,9 @@ def later_import(folder: Path) -> Path:
     for number, place in enumerate(sorted((folder / "old").rglob("*.jsonl"))):
         path, data = str(place.relative_to(folder / "old")), place.read_bytes()
         if number % 3 == 0:
-            write(new, path, data.rstrip(b"\n") + b"\n" + joined(conversation(ONE, 6, start=100 + number * 10)))
+            write(
+                new, path, data.rstrip(b"\n") + b"\n" + joined(conversation(ONE, 6, start=100 + number * 10))
+            )
         elif number % 3 == 1:
             write(new, f"elsewhere/{path}", data)
         else:
@@ -337,7 +343,9 @@ def test_of_many_the_first_twenty_are_listed(db, tmp_path):
 
 def test_two_imports_that_took_turns_hold_each_other(db, tmp_path):
     def part(number: int) -> Path:
-        return write(tmp_path / str(number), f"projects/-p/{number}.jsonl", joined(lines[number * 2 : number * 2 + 2]))
+        return write(
+            tmp_path / str(number), f"projects/-p/{number}.jsonl", joined(lines[number * 2 : number * 2 + 2])
+        )
 
     lines = conversation(ONE, 20)
     mine = [part(number) for number in range(3)]
@@ -388,7 +396,11 @@ def test_while_an_import_is_undone_others_wait_and_then_go_on(db, tmp_path):
     from imports.pipeline import ImportOptions, Source, import_batches
 
     steps = import_batches(
-        [Source(str(other))], job_id="other", token=1, options=ImportOptions(), log=lambda _, text: waited.append(text)
+        [Source(str(other))],
+        job_id="other",
+        token=1,
+        options=ImportOptions(),
+        log=lambda _, text: waited.append(text),
     )
     first = next(steps)
     second = next(steps)

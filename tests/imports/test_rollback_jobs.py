@@ -190,7 +190,9 @@ def test_one_conflict_and_nothing_is_taken(alice, archive_db):
 
 
 @pytest.mark.parametrize(("mode", "kept"), [("keep-good", True), ("all-or-nothing", False)])
-def test_a_cancelled_import_is_kept_or_undone_as_its_mode_says(alice, archive_db, settings, monkeypatch, mode, kept):
+def test_a_cancelled_import_is_kept_or_undone_as_its_mode_says(
+    alice, archive_db, settings, monkeypatch, mode, kept
+):
     settings.CLAUDELENS_BATCH_DOCS = 2
     before = everything(archive_db)
     asked = post(alice, {"uploads": [alice.send(transcript(40))], "options": {"mode": mode}})
