@@ -16,7 +16,7 @@ from bson.codec_options import CodecOptions
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 
-from archive.collections import MESSAGES, VERSIONS
+from archive.collections import MESSAGES, SESSIONS, VERSIONS
 from archive.errors import Conflict
 from archive.records import Message, encode, identity, line_of, with_fields, with_identity
 from archive.unit_of_work import UnitOfWork
@@ -90,7 +90,7 @@ class Settled:
 def settle(unit: UnitOfWork, messages: list[Message], fresh: Fresh, strategy: str) -> Settled:
     """Find the conflicts of a batch's new messages and settle them by the strategy, in the batch's order.
 
-    One query, and nothing else where there are none.
+    Two queries, and nothing else where there are none.
     """
     named: dict[Name, Fresh] = defaultdict(list)
     for message, each in fresh:
@@ -113,9 +113,11 @@ def _holders(unit: UnitOfWork, names: Iterable[Name]) -> dict[Name, list[Holder]
     by_session: dict[str, list[str]] = defaultdict(list)
     for session_id, uuid in names:
         by_session[session_id].append(uuid)
-    if not by_session:
+    # A session that nobody knows yet, as most of a first import, holds no message.
+    known = unit[SESSIONS].find({"_id": {"$in": list(by_session)}}, {"_id": 1}, session=unit.session)
+    wanted = [{"sessionId": each["_id"], "uuid": {"$in": by_session[each["_id"]]}} for each in known]
+    if not wanted:
         return {}
-    wanted = [{"sessionId": each, "uuid": {"$in": uuids}} for each, uuids in by_session.items()]
     fields = {"sessionId": 1, "uuid": 1, "contentHash": 1}
     holders: dict[Name, list[Holder]] = defaultdict(list)
     for each in unit[MESSAGES].find({"$or": wanted}, fields, session=unit.session):

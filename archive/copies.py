@@ -192,7 +192,10 @@ def find_known(unit: UnitOfWork, keys: list[bytes]) -> set[bytes]:
     """Which of these ids the archive has, set aside or not."""
     query = {"_id": {"$in": keys}}
     options = {"session": unit.session, "batch_size": len(keys) + 1}
-    return {each["_id"] for name in HOMES for each in unit[name].find(query, {"_id": 1}, **options)}
+    # In most archives nothing was ever set aside.
+    is_any_aside = unit[VERSIONS].find_one({}, {"_id": 1}, session=unit.session) is not None
+    homes = HOMES if is_any_aside else (MESSAGES,)
+    return {each["_id"] for name in homes for each in unit[name].find(query, {"_id": 1}, **options)}
 
 
 def record_copies(unit: UnitOfWork, copies: list[Copy], job_id: str) -> None:

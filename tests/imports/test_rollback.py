@@ -8,10 +8,7 @@ from typing import Any
 
 import bson
 import pytest
-from pymongo import UpdateOne
 
-from archive import connection, events
-from archive.bulk import FileMoved
 from archive.checkpoints import Fenced, take
 from archive.entanglement import NoPreImages, RollbackConflict, check_can_undo, count_changes
 from archive.errors import Conflict
