@@ -63,6 +63,20 @@ def count_sessions(job_id: str) -> int:
         return connection.collection(SESSIONS).count_documents({"fileIds": {"$in": file_ids(job_id)}})
 
 
+SUMS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens", "callCount", "unpricedCalls")
+
+
+def sums(job_id: str) -> Document:
+    """Tokens, API responses and ``costUsd`` (a decimal as text) of the conversations that stand in the files
+    of an import, whatever else brought some of their messages."""
+    wanted = {"$match": {"fileIds": {"$in": file_ids(job_id)}}}
+    added = {name: {"$sum": f"${name}"} for name in (*SUMS, "totalCost")}
+    with connection.translated():
+        sums = connection.collection(SESSIONS).aggregate([wanted, {"$group": {"_id": None, **added}}])
+        found = next(iter(sums), {})
+    return {**{name: found.get(name, 0) for name in SUMS}, "costUsd": str(found.get("totalCost", 0))}
+
+
 def list_sessions(job_id: str, limit: int) -> list[Document]:
     """The newest conversations that stand in the files of an import: ``id``, ``title``, ``messages``."""
     query = {"fileIds": {"$in": file_ids(job_id)}, "deletedAt": None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -165,8 +165,11 @@ def _already_running(job: ImportJob) -> Conflict:
     )
 
 
-def run_import(job: ImportJob, reporter: Any = None) -> None:
-    """Import the job's files, from its checkpoint to the end. Safe to repeat.
+def run_import(
+    job: ImportJob, reporter: Any = None, prepare: Callable[[Progress], None] | None = None
+) -> None:
+    """Import the job's files, from its checkpoint to the end. Safe to repeat. ``prepare`` is done before, as
+    part of the job.
 
     :raises jobs.claims.NotClaimed: somebody else holds it, or it has ended
     """
@@ -174,6 +177,8 @@ def run_import(job: ImportJob, reporter: Any = None) -> None:
         if rollback.is_due(job):
             rollback.undo(job, progress)
         else:
+            if prepare is not None:
+                prepare(progress)
             _import(job, progress)
     tidy_up(job)
 
@@ -240,7 +245,7 @@ def _check_sources(job: ImportJob) -> None:
         if not Path(source["path"]).exists():
             raise BadInput(
                 f"“{source['name']}” is no longer on the server.",
-                hint="Uploads are kept for a while only: send it again.",
+                hint=source.get("hint", "Uploads are kept for a while only: send it again."),
                 code="file_gone",
             )
 

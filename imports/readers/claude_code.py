@@ -151,7 +151,7 @@ def _object_on(line: bytes) -> dict[str, Any] | None:
 def is_own(value: dict[str, Any]) -> bool:
     """Whether only Claude Code writes such a line. (iFlow, Qwen and others write look-alikes, without
     ``parentUuid``; our own exports hold such lines in wrappers.)"""
-    if "contentHash" in value:
+    if "contentHash" in value or "claudelens" in value:
         return False
     kind = _kind(value)
     return (

@@ -1,7 +1,6 @@
 """This program's own exports, taken in again: nothing is lost, nothing is doubled."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import bson
@@ -10,12 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from archive.filters import MessageFilter
 from archive.projects import project_id
-from archive.records import MAX_DEPTH, Message, Rejected, encode, exact_bytes
+from archive.records import MAX_DEPTH, Message, Rejected, encode
 from exports.material import ArchiveMaterial
 from exports.renderers import RENDERERS
-from archive.filters import MessageFilter
-from imports.readers.base import Bytes
 from tests.exports.material import PlainMaterial
 from tests.imports.reading import AWARE, opened, opened_as, read
 from tests.imports.running import check_events, check_files, check_projects, run
