@@ -13,7 +13,9 @@ from typing import Any
 MAX_ARTIFACTS = 200
 # A longer text is no document that a person reads: a change that would make one fails.
 MAX_CHARACTERS = 4 * 1024 * 1024
-_TAG = re.compile(r"<antArtifact\b([^>]*)>(.*?)</antArtifact>", re.DOTALL)
+# What all changes of a conversation together may go through and make; the changes after that fail.
+MAX_WORK = 32 * 1024 * 1024
+_OPENING, _CLOSING, _LONGEST_OPENING = "<antArtifact ", "</antArtifact>", 4000
 _ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
 _FILE_COMMANDS = {"create_file": "create", "create": "create", "str_replace": "update"}
 _FILE_TOOLS = ("create_file", "str_replace", "str_replace_editor", "str_replace_based_edit_tool")
@@ -62,25 +64,30 @@ def replay(messages: Iterable[Mapping[str, Any]]) -> list[Artifact]:
     ``messages`` are the records of one branch, the oldest first. Whatever in them is of another shape says
     nothing; nothing is raised. A replacement whose text does not stand in the document exactly once failed,
     as it did for Claude; so did what the tool's result calls an error. Documents beyond ``MAX_ARTIFACTS`` are
-    left out. Memory is all versions.
+    left out. Memory is all versions, at most ``MAX_WORK`` characters.
     """
     artifacts: dict[str, Artifact] = {}
+    left = MAX_WORK
     for message in messages:
         uuid = _text(message, "uuid")
         for change in _changes(message):
             if change.id in artifacts or len(artifacts) < MAX_ARTIFACTS:
-                _apply(artifacts.setdefault(change.id, Artifact(change.id)), change, uuid)
+                left -= _apply(artifacts.setdefault(change.id, Artifact(change.id)), change, uuid, left)
     return list(artifacts.values())
 
 
-def _apply(artifact: Artifact, change: _Change, uuid: str) -> None:
+def _apply(artifact: Artifact, change: _Change, uuid: str, left: int) -> int:
+    """Make the change, if it fits; the work that it took."""
     for name in ("title", "type", "language"):
         setattr(artifact, name, _text(change.told, name) or getattr(artifact, name))
-    content = _changed(artifact.content, change)
+    before = artifact.content
+    work = max(len(before), len(change.content))
+    content = _changed(before, change) if work <= left else None
     if content is None or len(content) > MAX_CHARACTERS:
         artifact.failed += 1
-    else:
-        artifact.versions.append(Version(content, change.command, uuid))
+        return min(work, left)
+    artifact.versions.append(Version(content, change.command, uuid))
+    return max(work, len(content))
 
 
 def _changed(content: str, change: _Change) -> str | None:
@@ -120,11 +127,14 @@ def _by_tool(tool: str, told: Mapping[str, Any]) -> Iterator[_Change]:
 
 
 def _tagged(text: str) -> Iterator[_Change]:
-    """The documents that stand in a text between tags. The same one again is written anew."""
-    if "<antArtifact" in text:
-        for attributes, content in _TAG.findall(text):
-            told = dict(_ATTRIBUTE.findall(attributes))
-            yield _Change(told.get("identifier", ""), "create", told, content.strip("\n"))
+    """The documents that stand in a text between tags. The same one again is written anew. Reads once."""
+    start = text.find(_OPENING)
+    while start >= 0 and (end := text.find(_CLOSING, start)) >= 0:
+        opening = text[start : min(end, start + _LONGEST_OPENING)].partition(">")[0]
+        told = dict(_ATTRIBUTE.findall(opening))
+        content = text[start + len(opening) + 1 : end]
+        yield _Change(told.get("identifier", ""), "create", told, content.strip("\n"))
+        start = text.find(_OPENING, end)
 
 
 def _text(value: Mapping[str, Any], key: str) -> str:

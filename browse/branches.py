@@ -49,10 +49,6 @@ class Tree:
     ranks: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
 
-    @property
-    def has_versions(self) -> bool:
-        return any(len(each) > 1 for each in self.below.values())
-
     def current(self) -> Version:
         """The version that was open last, as far as a head tells it; otherwise the one said last."""
         if self.told:

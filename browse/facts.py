@@ -24,8 +24,9 @@ def _flat(message: Mapping[str, Any]) -> tuple[Block, ...]:
     return (Block("data", "", brief_of(text), pieces=(cut(text),)),) if text else ()
 
 
-def _whole(record: Mapping[str, Any]) -> tuple[Block, ...]:
-    return (Block("data", "", _brief(record), pieces=pieces_of(record)),)
+def _whole(record: Mapping[str, Any], title: str = "") -> tuple[Block, ...]:
+    told = {key: value for key, value in record.items() if value not in ("", None)}
+    return (Block("data", title, _brief(record), pieces=pieces_of(told)),)
 
 
 def _name(record: Mapping[str, Any]) -> str:
@@ -40,7 +41,7 @@ def _brief(record: Mapping[str, Any]) -> str:
 
 def _project(record: Mapping[str, Any]) -> tuple[Block, ...]:
     texts = {"description": "Description", "prompt_template": "Instructions"}
-    return (*_readable(record, texts), *_whole(_without(record, *texts)))
+    return (*_readable(record, texts), *_whole(_without(record, *texts), "Details"))
 
 
 def _document(record: Mapping[str, Any]) -> tuple[Block, ...]:
@@ -58,7 +59,7 @@ def _memory(record: Mapping[str, Any]) -> tuple[Block, ...]:
     return (
         *_readable(record, general),
         *_readable(by_project, of_projects),
-        *_whole(_without(record, *general)),
+        *_whole(_without(record, *general), "Details"),
     )
 
 

@@ -22,6 +22,7 @@ from browse.blocks import cut, images_of
 from browse.conversation import Place
 from browse.forms import SessionFilterForm
 from browse.reading import is_too_large, may_branch
+from browse.rendering import is_claude_code
 from browse.summaries import UNTITLED, project_names, session_row, session_url, token_counts
 from browse.values import as_json
 from jobs.models import recent_jobs
@@ -173,6 +174,7 @@ def message_detail(request: HttpRequest, hex_id: str) -> HttpResponse:
         "record": cut(text, limit=RECORD_SHOWN),
         "title": session.get("title") or UNTITLED,
         "session_url": session_url(message["sessionId"]),
+        "unit": "line" if is_claude_code(message) else "record",
         "line": line_of(message["seq"]),
         "place": place_of(message["seq"]),
     }
@@ -183,7 +185,8 @@ def message_detail(request: HttpRequest, hex_id: str) -> HttpResponse:
 def message_raw(request: HttpRequest, hex_id: str) -> HttpResponse:
     """The exact bytes of the message's line, for download only."""
     message = reader.get_message(hex_id)
-    return _download(files.original_line(message), f"{hex_id[:16]}.jsonl")
+    ending = "jsonl" if is_claude_code(message) else "txt"
+    return _download(files.original_line(message), f"{hex_id[:16]}.{ending}")
 
 
 @page

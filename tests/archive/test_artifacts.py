@@ -2,7 +2,7 @@
 
 import pytest
 
-from archive.artifacts import Version, replay
+from archive.artifacts import MAX_ARTIFACTS, MAX_CHARACTERS, MAX_WORK, Version, replay
 
 
 def says(*blocks, uuid="m1"):
@@ -110,3 +110,38 @@ def test_documents_stand_in_the_order_in_which_they_were_begun():
 )
 def test_other_shapes_say_nothing(message):
     assert replay([message]) == []
+
+
+def test_a_document_that_grows_without_end_stops_growing():
+    whole = uses("artifacts", id="bomb", command="create", content="a" + "x" * (MAX_CHARACTERS - 9))
+    grow = [uses("artifacts", n, id="bomb", command="update", old_str="a", new_str="ba") for n in range(500)]
+
+    (bomb,) = replay([says(whole, *grow)])
+
+    assert sum(len(each.content) for each in bomb.versions) <= MAX_WORK + MAX_CHARACTERS
+    assert len(bomb.versions) + bomb.failed == 501
+
+
+def test_changes_that_fit_nowhere_cost_no_more_than_others():
+    whole = uses("artifacts", id="long", command="create", content="x" * MAX_CHARACTERS)
+    missed = [
+        uses("artifacts", n, id="long", command="update", old_str="y", new_str="z") for n in range(100_000)
+    ]
+
+    (long,) = replay([says(whole, *missed)])
+
+    assert (len(long.versions), long.failed) == (1, 100_000)
+
+
+def test_further_documents_than_a_person_looks_through_are_left_out():
+    made = [uses("artifacts", n, id=f"d{n}", content="x") for n in range(MAX_ARTIFACTS + 5)]
+
+    assert len(replay([says(*made)])) == MAX_ARTIFACTS
+
+
+@pytest.mark.parametrize(
+    "text", ["<antArtifact " * 500_000, '<antArtifact identifier="' + "a" * 5_000_000 + "</antArtifact>"]
+)
+@pytest.mark.timeout(10)
+def test_tags_without_an_end_are_passed_at_once(text):
+    assert [each.id for each in replay([{"text": text}])] in ([], [""])

@@ -7,11 +7,21 @@ from playwright.sync_api import expect
 
 from browse.summaries import session_url
 from tests.browse.conftest import LONG, MAIN, fill
+from tests.browse.other_sources import (
+    ASKED_AGAIN,
+    BRANCHED,
+    EVIL,
+    EVIL_NODES,
+    PAGE,
+    write_chatgpt,
+    write_claude_ai,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live"), pytest.mark.timeout(300)]
 
 CONVERSATION = f"/sessions/{MAIN}/"
-PAGES = ("/", "/sessions/", CONVERSATION, f"/sessions/{LONG}/?page=2", "/imports/", "/imports/new/", "/exports/",
+HOSTILE = (CONVERSATION, f"/sessions/{EVIL}/", f"/sessions/{EVIL_NODES}/")
+PAGES = ("/", "/sessions/", *HOSTILE, f"/sessions/{BRANCHED}/", f"/sessions/{ASKED_AGAIN}/?view=all", f"/sessions/{LONG}/?page=2", "/imports/", "/imports/new/", "/exports/",
          "/exports/new/", "/admin/", "/nowhere/")  # fmt: skip
 
 
@@ -20,19 +30,22 @@ def filled_site(live_site, tmp_path_factory):
     """The live site with the conversations of the page tests in it, the hostile ones too."""
     folder = tmp_path_factory.mktemp("conversations")
     fill(folder)
+    write_claude_ai(folder)
+    write_chatgpt(folder)
     done = live_site.manage("import_archive", str(folder), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     return live_site
 
 
-def test_a_hostile_conversation_does_nothing(staff, filled_site, complaints):
+@pytest.mark.parametrize("path", HOSTILE)
+def test_a_hostile_conversation_does_nothing(staff, filled_site, complaints, path):
     asked = []
     staff.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
     staff.on(
         "request", lambda request: asked.append(request.url) if filled_site.url not in request.url else None
     )
 
-    staff.goto(filled_site.url + CONVERSATION)
+    staff.goto(filled_site.url + path)
     staff.evaluate("document.querySelectorAll('details').forEach((fold) => { fold.open = true })")
     for link in staff.locator(".prose a").all():
         assert re.match(r"https?://|mailto:|None$", str(link.get_attribute("href")))
@@ -87,6 +100,27 @@ def test_a_conversation_is_found_read_and_left(staff, filled_site, complaints):
     with staff.expect_download() as download:
         staff.get_by_role("link", name="Download the line").click()
     assert download.value.suggested_filename.endswith(".jsonl")
+    assert complaints == []
+
+
+def test_versions_are_leafed_through_and_an_artifact_is_taken_along(staff, filled_site, complaints):
+    staff.goto(f"{filled_site.url}/sessions/{BRANCHED}/")
+    artifact = staff.locator("details", has_text="Engine page").first
+    artifact.locator("summary").click()
+    expect(artifact.locator("pre")).to_contain_text("<script>alert('an artifact ran')</script>")
+    with staff.expect_download() as download:
+        artifact.get_by_role("link", name="Download as text").click()
+    assert download.value.suggested_filename == "engine-page.txt"
+    assert download.value.path().read_text() == PAGE.replace("Punched cards", "Punched cards of Jacquard")
+
+    expect(staff.get_by_text("Show me a loom")).to_have_count(0)
+    staff.get_by_role("link", name="Version before").click()
+    expect(staff.get_by_text("Show me a loom")).to_be_visible()
+    expect(staff.get_by_text("Show me the notes instead")).to_have_count(0)
+    staff.get_by_role("link", name="Read the current version").click()
+    expect(staff.get_by_text("Show me the notes instead")).to_be_visible()
+    staff.get_by_role("link", name="All versions").click()
+    expect(staff.get_by_role("link", name="other version")).to_have_count(3)
     assert complaints == []
 
 
