@@ -48,7 +48,7 @@ class ArchiveMaterial:
     notes: BoundedList = field(default_factory=BoundedList)
     copies: BoundedList = field(default_factory=BoundedList)
     damaged: BoundedList = field(default_factory=BoundedList)
-    _projects: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+    _projects: dict[Any, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -82,12 +82,11 @@ class ArchiveMaterial:
 
     def project(self, project_id: Any) -> dict[str, Any]:
         """The names of a project; those of the last thousand are remembered."""
-        key = str(project_id)
-        if key not in self._projects:
+        if project_id not in self._projects:
             if len(self._projects) >= MOST_LISTED:
                 self._projects.clear()
-            self._projects[key] = _names_of(key)
-        return self._projects[key]
+            self._projects[project_id] = _names_of(str(project_id))
+        return self._projects[project_id]
 
     def files(self) -> Iterator[SourceFile]:
         """The original files, with what is known of their copies noted."""

@@ -18,8 +18,8 @@ from archive.records import NOT_KEPT, Message, Record, Rejected, bson_safe, raw_
 from imports.messages import Context, one_line, short_text
 from imports.normalise import message_of
 from imports.readers.base import Bytes, Format, Match, Sample
-from imports.readers.claudelens_messages import DEPTH, HINT, NAME, NOT_A_MESSAGE
-from imports.readers.lines import read_records, reads_as_reference
+from imports.readers.claudelens_messages import DEPTH, NAME, NOT_A_MESSAGE
+from imports.readers.lines import HINTS, read_records, reads_as_reference
 from imports.readers.texts import text_of
 
 FORM = "database/1"
@@ -56,7 +56,7 @@ def read_lines(given: Bytes) -> Iterator[Record | Rejected]:
         given.cursor.rejected += 1
         raw = raw_bytes(each.value) if each.raw is None else each.raw
         where = (each.file_id, each.seq, each.end - each.size, each.end)
-        yield Rejected(*where, NOT_A_MESSAGE, "there is no message in it", HINT, raw)
+        yield Rejected(*where, NOT_A_MESSAGE, "there is no message in it", HINTS[NOT_A_MESSAGE], raw)
 
 
 def message(record: Record, context: Context, import_id: str, now: datetime) -> Message:

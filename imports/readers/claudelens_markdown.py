@@ -30,7 +30,6 @@ ESCAPED = re.compile(rb"^\\(\\*<!-- /?claudelens:)", re.MULTILINE)
 EXPORT, SESSION, MESSAGE = b"claudelens:export", b"claudelens:session", b"claudelens:message"
 MORE, END = b"claudelens:more", b"/claudelens:message"
 BEGINNINGS = (EXPORT, SESSION, MESSAGE)
-HINT = "Export the conversations again, or import them from a json or jsonl export."
 
 
 def mark_of(line: bytes) -> tuple[bytes, dict[str, Any]]:
@@ -119,7 +118,7 @@ class _Reader:
         while line := self._line():
             name, facts = mark_of(line)
             if name in BEGINNINGS and chunk.is_message:
-                yield self._rejected(bytes(chunk.data), NOT_A_MESSAGE, "the mark of its end is missing", HINT)
+                yield self._rejected(bytes(chunk.data), NOT_A_MESSAGE, "the mark of its end is missing")
                 chunk = _Chunk()
             if len(chunk.data) + len(line) > self.given.max_record:
                 yield from self._long(bytes(chunk.data) + line, is_at_start=line.endswith(b"\n"))
@@ -142,7 +141,7 @@ class _Reader:
             value = {**chunk.message, "text": chunk.text()}
         except UnicodeDecodeError as error:
             reason = f"byte {error.start + 1:,} of its text is not UTF-8"
-            return self._rejected(data, "invalid_utf8", reason, HINTS["invalid_utf8"])
+            return self._rejected(data, "invalid_utf8", reason)
         if chunk.session:
             value["session"] = chunk.session
         number = self._pass(data)
@@ -155,11 +154,11 @@ class _Reader:
         self.cursor.consume(data, number + 1, 0)
         return number
 
-    def _rejected(self, data: bytes, code: str, reason: str, hint: str) -> Rejected:
+    def _rejected(self, data: bytes, code: str, reason: str) -> Rejected:
         start, number = self.cursor.offset, self._pass(data)
         self.cursor.rejected += 1
         where = (self.given.file_id, seq_of(number, 0), start, self.cursor.offset)
-        return Rejected(*where, code, reason, hint, data)
+        return Rejected(*where, code, reason, HINTS[code], data)
 
     def _long(self, held: bytes, *, is_at_start: bool) -> Iterator[Rejected]:
         """A message that is too long, to its end or to where another one begins. ``held`` is what was read of

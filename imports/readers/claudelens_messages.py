@@ -28,7 +28,7 @@ from imports.messages import Context, Said, message_from, parse_time, short_text
 from imports.normalise import MAX_TOKENS, message_of
 from imports.readers import claude_code
 from imports.readers.base import Bytes, Match, Sample, has
-from imports.readers.lines import PIECE_BYTES, Cursor, parse_line
+from imports.readers.lines import HINTS, PIECE_BYTES, Cursor, parse_line
 from imports.readers.texts import text_of
 
 NAME = "claudelens"
@@ -42,7 +42,6 @@ WARNINGS = {
     CHANGED: "{count} records were changed after they were exported: they are taken in as they are now.",
 }
 NOT_A_MESSAGE = "not_a_message"
-HINT = "Export the conversations again; the record is kept."
 
 # What the archive says of a message itself, or what is said of it in another way here.
 TOLD = {
@@ -134,7 +133,7 @@ def _count_as_rejected(cursor: Cursor) -> None:
 def _rejected(record: Record, code: str, reason: str) -> Rejected:
     raw = raw_bytes(record.value) if record.raw is None else record.raw
     start = record.end - record.size
-    return Rejected(record.file_id, record.seq, start, record.end, code, reason, HINT, raw)
+    return Rejected(record.file_id, record.seq, start, record.end, code, reason, HINTS[code], raw)
 
 
 def _pieces(whole: Rejected) -> Iterator[Rejected]:

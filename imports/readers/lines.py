@@ -50,6 +50,7 @@ HINTS = {
     "wrong_columns": "Open the file at this line: a delimiter is missing, or a text with one is not quoted.",
     "bad_quotes": "A text with quotes stands in quotes, and a quote in it is written twice.",
     "row_grew": "Save the file under another name and import it again: then the row is read whole.",
+    "not_a_message": "Make the export again, or choose its json or jsonl form; the record is kept.",
     "blank": "More blank space than a record can carry; it is kept as it is.",
 }
 
