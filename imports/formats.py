@@ -4,14 +4,28 @@ A new format is one module in ``imports/readers`` and one line here. The order i
 asked: who is asked first knows its files for certain, the general ones come last.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archive.errors import BadInput
 from archive.records import Record, Rejected
+from imports.naming import is_side_file
 from imports.normalise import message_of, start_context
-from imports.readers import claude_ai, claude_code, claude_web, generic
+from imports.readers import (
+    chatgpt,
+    claude_ai,
+    claude_ai_side,
+    claude_code,
+    claude_web,
+    claudelens_csv,
+    claudelens_database,
+    claudelens_json,
+    claudelens_lines,
+    claudelens_markdown,
+    generic,
+    side_files,
+)
 from imports.readers.base import SAMPLE_BYTES, Bytes, Format, Match, Sample
 from imports.readers.lines import read_records
 from imports.readers.sources import Entry
@@ -37,8 +51,24 @@ CLAUDE_CODE = Format(
     ),
 )
 FORMATS: dict[str, Format] = {
-    each.name: each for each in (claude_web.FORMAT, claude_ai.FORMAT, CLAUDE_CODE, *generic.GENERIC)
+    each.name: each
+    for each in (
+        side_files.FORMAT,
+        claudelens_lines.FORMAT,
+        claudelens_json.FORMAT,
+        claudelens_json.CLASSIC,
+        claudelens_csv.FORMAT,
+        claudelens_markdown.FORMAT,
+        claudelens_database.FORMAT,
+        claude_web.FORMAT,
+        claude_ai.FORMAT,
+        claude_ai_side.FORMAT,
+        chatgpt.FORMAT,
+        CLAUDE_CODE,
+        *generic.GENERIC,
+    )
 }
+BY_LINES = (side_files.FORMAT, claudelens_lines.FORMAT, CLAUDE_CODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +106,7 @@ def detect(entry: Entry, choice: Choice = AS_FOUND) -> Detected:
     """
     sample = sample_of(entry)
     _refuse_what_no_format_is(sample)
-    asked = [get_format(choice.format)] if choice.format else FORMATS.values()
-    for form in asked:
+    for form in _asked(sample, choice):
         if form.needs_mapping and not choice.format:
             continue
         match = form.detect(sample)
@@ -93,6 +122,15 @@ def detect(entry: Entry, choice: Choice = AS_FOUND) -> Detected:
         return _by_its_lines(entry, sample)
     except BadInput as refusal:
         return _by_its_columns(sample, choice, refusal)
+
+
+def _asked(sample: Sample, choice: Choice) -> Iterable[Format]:
+    """The formats that are asked. Most files are transcripts: where the first line says so, no document is
+    looked for."""
+    if choice.format:
+        return [get_format(choice.format)]
+    line = sample.first_line
+    return BY_LINES if line is not None and claude_code.is_own(line) else FORMATS.values()
 
 
 def _settled(form: Format, match: Match, choice: Choice) -> Match:
@@ -135,9 +173,12 @@ def sample_of(entry: Entry) -> Sample:
 
 
 def _refuse_what_no_format_is(sample: Sample) -> None:
+    if is_side_file(sample.tree_path) and sample.data:
+        return  # it may be anything
     if sample.is_whole and not sample.text:
         raise claude_code.empty(sample.name)
     claude_code.refuse_other_kinds(sample.data, sample.name)
+    claudelens_markdown.refuse_classic(sample)
 
 
 def get_format(name: str) -> Format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import PurePosixPath
 
@@ -11,6 +12,17 @@ CONTAINER_ENDINGS = (".zip", ".tar", ".tgz", ".gz", ".zst")
 # What is looked at of a folder's and a container's files.
 LISTED_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".md", ".markdown", *CONTAINER_ENDINGS)
 TOOL_RESULTS = "tool-results"
+# Claude Code's other files: in a project's folder, and beside all projects. (In other places such names may
+# be anybody's.)
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_IN_PROJECT = re.compile(
+    r"projects/(?:-|[A-Za-z]--)[^/]*/(?:.+/)?"
+    rf"(?:{TOOL_RESULTS}/.+|memory/.+\.md|[^/]+\.meta\.json|sessions-index\.json)"
+)
+_BESIDE_PROJECTS = re.compile(
+    rf"(?:.*/)?\.claude/((?:todos/[^/]+\.json|plans/[^/]+\.md|file-history/{_UUID}/[^/]+@v\d+))"
+    rf"|(todos/{_UUID}[^/]*\.json|plans/[a-z]+(?:-[a-z0-9]+)+\.md|file-history/{_UUID}/[^/]+@v\d+)"
+)
 PASSED_FOLDERS = ("node_modules", ".git", "__MACOSX")
 ACCEPTED_EXTENSIONS = (*LISTED_ENDINGS, ".txt", ".log")
 ACCEPTED_WORDS = (
@@ -66,7 +78,28 @@ def is_listed(path: str) -> bool:
     if name.startswith("._") or not set(PASSED_FOLDERS).isdisjoint(folders):
         return False
     lower = name.lower()
-    return lower.endswith(LISTED_ENDINGS) or (lower.endswith(".txt") and folders[-1:] == [TOOL_RESULTS])
+    if lower.endswith(LISTED_ENDINGS) or (lower.endswith(".txt") and folders[-1:] == [TOOL_RESULTS]):
+        return True
+    return beside_projects(path) != ""
+
+
+def beside_projects(path: str) -> str:
+    """The tree path of a file that Claude Code keeps beside its projects; "" for any other.
+
+    >>> beside_projects("backup/.claude/plans/oil.md"), beside_projects("essays/plans/oil.md")
+    ('plans/oil.md', '')
+    """
+    found = _BESIDE_PROJECTS.fullmatch(path)
+    return (found.group(1) or found.group(2)) if found else ""
+
+
+def is_side_file(tree_path: str) -> bool:
+    """Whether a place in a tree is that of one of Claude Code's other files, which may hold anything.
+
+    >>> is_side_file("projects/-home-ada/memory/MEMORY.md"), is_side_file("projects/notes/memory/MEMORY.md")
+    (True, False)
+    """
+    return bool(_IN_PROJECT.fullmatch(tree_path) or _BESIDE_PROJECTS.fullmatch(f".claude/{tree_path}"))
 
 
 def check_extension(name: str) -> None:

@@ -16,6 +16,8 @@ from imports.readers.texts import block_texts, joined, text_of, unnamed
 NAME = "claude-ai"
 PROJECT = Project("claude.ai", "claude.ai")
 ROLES = {"human": "user", "assistant": "assistant"}
+# What the first messages of a conversation name as their parent. No message has this uuid.
+NO_PARENT = "00000000-0000-4000-8000-000000000000"
 # What the export writes where a message stood in for something else.
 NOT_SUPPORTED = "```\nThis block is not supported on your current device yet.\n```"
 # Where the conversations stand, by where the first one was found.
@@ -76,17 +78,18 @@ def _conversation(value: dict[str, Any], context: Context) -> Said:
 
 def _project_of(value: dict[str, Any]) -> Project:
     """The project that the API names; exports name none."""
-    project = value.get("project")
     key = text_of(value, "project_uuid")
-    if not key:
-        return PROJECT
-    name = text_of(project, "name") if isinstance(project, dict) else ""
-    return Project(f"claude.ai-{key}", name or "")
+    return project_of(key, text_of(value.get("project"), "name")) if key else PROJECT
+
+
+def project_of(key: str, name: str) -> Project:
+    """A project of claude.ai."""
+    return Project(f"claude.ai-{key}", name)
 
 
 def _message(value: dict[str, Any], context: Context) -> Said:
     sender = text_of(value, "sender")
-    role = ROLES.get(sender, sender)
+    role, parent = ROLES.get(sender, sender), text_of(value, "parent_message_uuid")
     timestamp = parse_time(value.get("created_at")) or context.last_time
     context.last_time = timestamp
     text = message_text(value)
@@ -101,7 +104,7 @@ def _message(value: dict[str, Any], context: Context) -> Said:
         role=role,
         text=text,
         uuid=text_of(value, "uuid"),
-        parent_uuid=text_of(value, "parent_message_uuid"),
+        parent_uuid="" if parent == NO_PARENT else parent,
         model=model if role == "assistant" else "",
         is_prompt=is_prompt,
         title=("prompt", text) if is_prompt else None,

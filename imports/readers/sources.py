@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from archive.errors import BadInput, NotFound
-from imports.naming import PASSED_FOLDERS, clean_name, is_listed, sniff
+from imports.naming import PASSED_FOLDERS, beside_projects, clean_name, is_listed, is_side_file, sniff
 from imports.readers.containers.bounds import (
     DEFAULT_BOUNDS,
     Bounds,
@@ -133,8 +133,11 @@ class _Listing:
                 yield Entry(str(path), inside, tree_path, details.st_size, inside=inside, bounds=self.bounds)
 
     def _in_order(self, found: Iterator[tuple[Entry, list[Entry]]]) -> list[Entry]:
-        """By the tree paths, but what one container holds together: it is unpacked once."""
-        ordered = sorted(found, key=lambda each: (each[0].tree_path, each[0].name))
+        """By the tree paths, but what one container holds together: it is unpacked once. Transcripts come
+        first: they tell the project of a conversation that has other files."""
+        ordered = sorted(
+            found, key=lambda each: (is_side_file(each[0].tree_path), each[0].tree_path, each[0].name)
+        )
         return [entry for _, entries in ordered for entry in entries]
 
     def _expanded_or_fault(self, file: Entry, level: int) -> tuple[Entry, list[Entry]]:
@@ -218,7 +221,8 @@ class _Listing:
 def _entry_in(container: Entry, member: Member) -> Entry:
     """A member as an entry of its own. (What was given itself has no ``inside``.)"""
     path, inside = member.path, f"{container.inside}/{member.path}"
-    if container.inside and path not in ROOT_FILES and "/projects/" not in f"/{path}":
+    is_at_root = path in ROOT_FILES or beside_projects(path)
+    if container.inside and not is_at_root and "/projects/" not in f"/{path}":
         tree_path = _tree_path(CONTAINER_ENDING.sub("", container.tree_path), path)
     else:
         tree_path = _tree_path("", path)
@@ -275,6 +279,8 @@ def _tree_path(prefix: str, inside: str) -> str:
         return f"{prefix}/{inside}"
     if inside in ROOT_FILES:
         return inside
+    if beside := beside_projects(inside):
+        return beside
     at = f"/{inside}".find("/projects/")
     return inside[at:] if at >= 0 else f"projects/{inside}"
 
