@@ -11,6 +11,7 @@ from typing import Any
 
 from browse import chatgpt
 from browse.prose import LONGEST, Html, to_html
+from browse.tags import Part, split_tags
 from browse.values import as_json, as_text, counted, mapping
 from browse.wrappers import Note, split_wrappers
 
@@ -124,9 +125,17 @@ def _other_block(kind: str, item: Any, tools: Mapping[str, str], numbers: Iterat
 
 def _text(text: str, message: Mapping[str, Any]) -> list[Block]:
     if message.get("role") != "user":
-        return [prose(text)] if text.strip() else []
+        return [_part(part) for part in split_tags(text) if part.text.strip()]
     notes, rest = split_wrappers(text)
     return [*map(note_block, notes), *([prose(rest)] if rest.strip() else [])]
+
+
+def _part(part: Part) -> Block:
+    if part.tag == "antThinking":
+        return _thinking({"thinking": part.text})
+    if part.tag == "antArtifact":
+        return Block("artifact", "Artifact", brief_of(part.title or part.text), pieces=(cut(part.text),))
+    return prose(part.text)
 
 
 def prose(text: str, title: str = "") -> Block:

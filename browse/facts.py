@@ -89,4 +89,4 @@ LABELS = {
     "account": "Account",
     "side-file": "Side file",
 }
-QUIET = ("conversation", "account")
+QUIET = ("conversation", "account", "side-file")

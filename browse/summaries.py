@@ -45,6 +45,8 @@ def session_row(session: Mapping[str, Any], projects: Mapping[str, str]) -> Sess
     project = projects.get(project_id, "")
     source = str(session.get("source") or "")
     label = SOURCE_LABELS.get(source, source)
+    if project.casefold() == label.casefold():
+        project = label
     return SessionRow(
         id=session["sessionId"],
         url=session_url(session["sessionId"]),
