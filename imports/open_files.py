@@ -150,10 +150,10 @@ def open_file(
 
 def path_of(found: Detected, context: Context) -> str:
     """Where a file lies in the archive: transcripts below ``projects/`` as under ``~/.claude``, all others in
-    a folder named like their source."""
-    sample = found.sample
+    a folder named like their source (in which they are already when they come from an export)."""
+    sample, folder = found.sample, f"{found.format.source}/"
     if found.format.source != CLAUDE_CODE.name:
-        return f"{found.format.source}/{sample.inside}"
+        return folder + sample.inside.removeprefix(folder)
     return sample.tree_path or f"projects/{context.project.slug}/{sample.inside.rsplit('/', 1)[-1]}"
 
 

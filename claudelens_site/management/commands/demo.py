@@ -37,7 +37,7 @@ class Command(BaseCommand):
             imported = self.run("import_archive", str(SAMPLES))
             self.show(imported)
             self.run("export_archive", "--format", "claude-code", "--output", str(folder / "out"))
-            different = differences(SAMPLES / "projects", folder / "out/projects")
+            different = differences(SAMPLES, folder / "out")
         if different:
             raise CommandError("The export differs:\n" + "\n".join(different))
         count = sum(1 for path in SAMPLES.rglob("*") if path.is_file())
