@@ -42,13 +42,18 @@ def _file(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": report["path"],
         "state": state,
-        "stateLabel": FILE_STATES.get(state, state),
+        "stateLabel": "undone" if _is_undone(report) else FILE_STATES.get(state, state),
         "as": report.get("as", ""),
         "counts": counts,
         "format": FORMATS[report["format"]].label if report.get("format") in FORMATS else "",
         "warnings": report.get("warnings") or [],
         **{name: report.get(name) for name in told},
     }
+
+
+def _is_undone(report: dict[str, Any]) -> bool:
+    """Whether what the import took of the file was taken out again."""
+    return bool(report.get("undone")) and report.get("state") in ("reading", "done", "copy")
 
 
 def conversations_of(job: ImportJob) -> list[dict[str, Any]]:

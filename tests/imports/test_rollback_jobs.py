@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from archive import undo
 from imports import rollback, services
 from imports.models import ImportJob, Upload
+from imports.outcomes import files_of
 from jobs import runner
 from jobs.progress import Progress
 from jobs.states import JobState
@@ -94,6 +95,7 @@ def test_a_page_for_an_import_that_cannot_be_undone_now_offers_nothing(alice):
     job = imported(alice, transcript(6))
     services.roll_back_import(job)
     work(job)
+    assert [each["stateLabel"] for each in files_of(job)] == ["undone"]
     page = alice.client.get(f"/imports/{job.pk}/roll-back/").content.decode()
     assert "only an import that has ended can be undone, and once" in page
 
