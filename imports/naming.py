@@ -16,8 +16,8 @@ TOOL_RESULTS = "tool-results"
 # be anybody's.)
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _IN_PROJECT = re.compile(
-    r"projects/(?:-|[A-Za-z]--)[^/]*/(?:.+/)?"
-    rf"(?:{TOOL_RESULTS}/.+|memory/.+\.md|[^/]+\.meta\.json|sessions-index\.json)"
+    rf"projects/(?:-|[A-Za-z]--)[^/]*/(?:.+/)?(?:{TOOL_RESULTS}/.+|memory/.+\.md|[^/]+\.meta\.json|sessions-index\.json)"
+    rf"|projects/(?:.+/)?{_UUID}/(?:{TOOL_RESULTS}/.+|subagents/.+\.meta\.json)"
 )
 _BESIDE_PROJECTS = re.compile(
     rf"(?:.*/)?\.claude/((?:todos/[^/]+\.json|plans/[^/]+\.md|file-history/{_UUID}/[^/]+@v\d+))"

@@ -106,6 +106,11 @@ def test_other_places_are_nobodys(path):
     assert found.format.name == "claude-code"
 
 
+def test_what_lies_in_a_conversations_folder_is_known_in_any_tree():
+    for path in (f"projects/copy/{ONE}/subagents/agent-a1.meta.json", f"projects/a/b/{ONE}/tool-results/x.txt"):
+        assert detect(MemoryEntry(b"{}", path, path, path)).format.name == "claude-code-side"
+
+
 def test_transcripts_are_listed_before_the_files_beside_them(tree):
     listed = [each.tree_path for each in list_entries(str(tree)).entries]
     assert listed[0] == f"projects/{SLUG}/{ONE}.jsonl"
