@@ -10,12 +10,15 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from zlib import crc32
 
+from archive.money import from_dollars, to_decimal128
 from archive.projects import Project, slug_of
 from archive.records import (
     MAX_DEPTH,
+    MAX_PARSED_WITH_RAW,
     Call,
     Message,
     Record,
@@ -25,8 +28,8 @@ from archive.records import (
     raw_bytes,
 )
 from imports.messages import Context, Said, message_from, parse_time, short_text
-from imports.normalise import MAX_TOKENS, message_of
-from imports.readers import claude_code
+from imports.normalise import MAX_DOLLARS, MAX_TOKENS, message_of
+from imports.readers import claude_code, side_files
 from imports.readers.base import Bytes, Match, Sample, has
 from imports.readers.lines import HINTS, PIECE_BYTES, Cursor, parse_line
 from imports.readers.texts import text_of
@@ -42,12 +45,15 @@ WARNINGS = {
     CHANGED: "{count} records were changed after they were exported: they are taken in as they are now.",
 }
 NOT_A_MESSAGE = "not_a_message"
+# A record whose bytes are not those of its value; the session whose titles were told.
+READING, TITLED = "reading", "titled"
 
 # What the archive says of a message itself, or what is said of it in another way here.
 TOLD = {
     *("id", "sessionId", "projectId", "project", "type", "role", "timestamp", "fileId", "seq", "model"),
     *("source", "text", "record", "raw", "lead", "contentHash", "uuid", "parentUuid", "isPrompt"),
     *("titles", "usage", "importId", "importedAt", "crc32", "content", "metadata", "costUsd", "isSidechain"),
+    "reportedCostUsd",
 }
 
 
@@ -86,14 +92,20 @@ def _opened(record: Record, longest: int) -> Record | Rejected:
     if chunk is None and told.get("raw") is not None:
         return _rejected(record, NOT_A_MESSAGE, "raw is not base64")
     lead = _lead(told.get("lead"), chunk or b"")
-    value = None if chunk is None else _value_in(chunk[lead:])
+    value = None if chunk is None or _is_side_file(told) else _value_in(chunk[lead:])
+    is_reading = chunk is not None and value is None
     if value is None:
-        value = told.get("record")
+        value = told.get("record", {} if is_reading and len(chunk or b"") > MAX_PARSED_WITH_RAW else None)
     if not isinstance(value, dict):
         return _rejected(record, NOT_A_MESSAGE, "there is no record in it")
     if _is_too_long(record, chunk, longest):
         return _rejected(record, "too_large", f"the record is longer than {longest:,} bytes")
-    return replace(record, value={**told, "record": value}, raw=chunk, lead=lead)
+    kind = READING if is_reading else ""
+    return replace(record, value={**told, "record": value}, raw=chunk, lead=lead, kind=kind)
+
+
+def _is_side_file(told: Mapping[str, Any]) -> bool:
+    return bool(told.get("type") == side_files.TYPE)
 
 
 def _is_too_long(record: Record, chunk: bytes | None, longest: int) -> bool:
@@ -117,8 +129,8 @@ def _lead(told: Any, chunk: bytes) -> int:
 
 
 def _value_in(body: bytes) -> Any:
-    """The object that these bytes are, read as any record is; None where they are none, as those of an object
-    that holds other records."""
+    """The object that these bytes are, read as any record is; None where they are none: those of a table's
+    row, or of an object that holds other records."""
     if not body.strip():
         return None
     piece = next(parse_line(body, 0, at_start=True, is_last=False))
@@ -148,7 +160,7 @@ def message(record: Record, context: Context, import_id: str, now: datetime) -> 
     """The message that was exported, under the identity that it had unless its record was changed since."""
     told, value = record.value, record.value["record"]
     inner = replace(record, value=value, crc=crc32(raw_bytes(value)) if record.raw is None else record.crc)
-    if text_of(told, "source") == claude_code.NAME:
+    if text_of(told, "source") == claude_code.NAME and not _is_side_file(told):
         made = _of_claude_code(told, inner, context, import_id, now)
     else:
         made = _of_others(told, inner, context, import_id, now)
@@ -163,7 +175,7 @@ def _of_claude_code(
     own.last_time = parse_time(told.get("timestamp"))
     made = message_of(record, own, import_id, now)
     context.session_id, context.project = own.session_id, own.project
-    _check(told, made, context)
+    _check(told, made, context, is_reading=False)
     return made
 
 
@@ -172,17 +184,21 @@ def _of_others(
 ) -> Message:
     said = _said(told, record.value)
     context.session_id, context.project = said.session_id, said.project
+    if isinstance(told.get("titles"), dict):
+        context.facts = {TITLED: said.session_id}
+    elif said.is_prompt and context.facts.get(TITLED) != said.session_id:
+        said.title = ("prompt", said.text)
     made = message_from(said, record, import_id, now)
-    _check(told, made, context)
-    made.calls = _calls(made)
+    _check(told, made, context, is_reading=record.kind == READING)
+    made.calls = _calls(told, made)
     return made
 
 
-def _check(told: Mapping[str, Any], made: Message, context: Context) -> None:
-    """Compare the record with what was exported. Of an object that held others, bytes alone could tell what
+def _check(told: Mapping[str, Any], made: Message, context: Context, *, is_reading: bool) -> None:
+    """Compare the record with what was exported. Where it is a reading of other bytes, it may lack what
     MongoDB cannot hold: it stays what it was."""
     document, known = made.document, _hash_of(told.get("contentHash"))
-    if known is not None and made.has_raw and document.get("lead") == len(document["raw"]):
+    if known is not None and is_reading:
         document["contentHash"], made.key = known, identity(made.session_id, known)
     if document["contentHash"] != known:
         context.warn(CHANGED)
@@ -206,7 +222,6 @@ def project_of(told: Mapping[str, Any]) -> Project:
 
 
 def _said(told: Mapping[str, Any], value: dict[str, Any]) -> Said:
-    text, is_prompt = text_of(told, "text"), told.get("isPrompt") is True
     return Said(
         short_text(told.get("source")) or NAME,
         text_of(told, "type"),
@@ -214,12 +229,11 @@ def _said(told: Mapping[str, Any], value: dict[str, Any]) -> Said:
         project_of(told),
         timestamp=parse_time(told.get("timestamp")),
         role=text_of(told, "role"),
-        text=text,
+        text=text_of(told, "text"),
         uuid=text_of(told, "uuid"),
         parent_uuid=text_of(told, "parentUuid"),
         model=text_of(told, "model"),
-        is_prompt=is_prompt,
-        title=("prompt", text) if is_prompt and text else None,
+        is_prompt=told.get("isPrompt") is True,
         record=value,
         more=_more(told),
     )
@@ -235,7 +249,18 @@ def _more(told: Mapping[str, Any]) -> dict[str, Any]:
     more["isSidechain"] = told.get("isSidechain") is True
     if usage := _usage(told.get("usage")):
         more["usage"] = usage
+    if (cost := _reported(told)) is not None:
+        more["reportedCostUsd"] = to_decimal128(cost)
     return more
+
+
+def _reported(told: Mapping[str, Any]) -> int | None:
+    """Picodollars of what the source said that the response cost."""
+    try:
+        cost = Decimal(text_of(told, "reportedCostUsd"))
+        return from_dollars(cost) if 0 <= cost < MAX_DOLLARS else None
+    except InvalidOperation:  # no number, or one that cannot be compared
+        return None
 
 
 def _usage(usage: Any) -> dict[str, Any]:
@@ -248,14 +273,14 @@ def _usage(usage: Any) -> dict[str, Any]:
     }
 
 
-def _calls(made: Message) -> list[Call]:
+def _calls(told: Mapping[str, Any], made: Message) -> list[Call]:
     document = made.document
     call_id = short_text(document.get("apiMessageId"))
     if not call_id or "usage" not in document:
         return []
     model, request_id = document.get("model", ""), short_text(document.get("requestId")) or None
     place = (made.session_id, made.project_id, model, document["usage"], made.timestamp)
-    return [Call(call_id, *place, document["isSidechain"], request_id)]
+    return [Call(call_id, *place, document["isSidechain"], request_id, _reported(told))]
 
 
 def _titles(titles: Any) -> dict[str, str] | None:

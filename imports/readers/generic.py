@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from archive.errors import BadInput
+from archive.money import to_decimal128
 from archive.projects import Project, slug_of
 from archive.records import Call, FileId, Record, Rejected, content_hash
 from imports.messages import Context, Said, short_text, speaks
@@ -233,6 +234,8 @@ def _add_call(said: Said, told: dict[str, Any], value: dict[str, Any]) -> None:
     said.more |= {"usage": usage, "apiMessageId": call_id}
     call = Call(call_id, short_text(said.session_id), said.project.id, said.model, usage, said.timestamp)
     call.reported_cost = told.get("cost")
+    if call.reported_cost is not None:
+        said.more["reportedCostUsd"] = to_decimal128(call.reported_cost)
     said.calls.append(call)
 
 

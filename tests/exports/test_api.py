@@ -134,7 +134,7 @@ def test_nothing_is_for_outsiders(client: Client, people: Any) -> None:
 
 def test_the_formats_are_listed_with_what_they_lose(alice: Client) -> None:
     formats = alice.get("/api/v1/export-formats/").json()
-    assert [each["name"] for each in formats] == ["claude-code", "json", "jsonl"]
+    assert [each["name"] for each in formats] == ["claude-code", "json", "jsonl", "markdown"]
     assert all(each["loses"] and each["mediaType"] for each in formats)
 
 

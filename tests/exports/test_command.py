@@ -54,7 +54,7 @@ def test_a_path_that_ends_in_zip_gets_a_zip(tree: dict[str, bytes], tmp_path: Pa
     assert [file["path"] for file in answer["files"]] == ["out.zip"]
 
 
-@pytest.mark.parametrize("name", ["json", "jsonl"])
+@pytest.mark.parametrize("name", ["json", "jsonl", "markdown"])
 def test_the_other_formats_write_one_file(tree: dict[str, bytes], tmp_path: Path, name: str) -> None:
     answer = run(f"--format={name}", f"--output={tmp_path / 'deep' / 'out'}", f"--session={ONE}", f"--session={TWO}")
     data = (tmp_path / "deep" / "out").read_bytes()

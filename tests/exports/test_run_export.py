@@ -107,7 +107,7 @@ def test_a_filter_of_claude_code_chooses_whole_files(tree: dict[str, bytes], exp
         }
 
 
-@pytest.mark.parametrize("name", ["claude-code", "json", "jsonl"])
+@pytest.mark.parametrize("name", ["claude-code", "json", "jsonl", "markdown"])
 def test_an_export_of_nothing_completes_and_says_so(export: Export, name: str) -> None:
     job = export(name)
     assert job.state == JobState.COMPLETED
@@ -245,8 +245,8 @@ class TestDamage:
         path = next(path for path in tree if path.endswith(f"{ONE}.jsonl"))
         real = material.files.find_files
 
-        def find_then_grow(wanted: Any) -> Any:
-            found = list(real(wanted))
+        def find_then_grow(wanted: Any, **more: Any) -> Any:
+            found = list(real(wanted, **more))
             monkeypatch.setattr(material.files, "find_files", real)
             seed(people.alice, tmp_path, {path: tree[path] + tree[path].splitlines()[0].replace(b"-0001", b"-0099") + b"\n"})
             return iter(found)

@@ -1,6 +1,7 @@
 """This program's own exports, taken in again: nothing is lost, nothing is doubled."""
 
 import json
+import shutil
 from typing import Any
 
 import bson
@@ -14,9 +15,11 @@ from archive.projects import project_id
 from archive.records import MAX_DEPTH, Message, Rejected, encode
 from exports.material import ArchiveMaterial
 from exports.renderers import RENDERERS
+from imports.formats import Choice
 from tests.exports.material import PlainMaterial
 from tests.imports.reading import AWARE, opened, opened_as, read
 from tests.imports.running import check_events, check_files, check_projects, run
+from tests.imports.test_formats import SAMPLES
 
 FORMATS = {"jsonl": "claudelens-jsonl", "json": "claudelens-json"}
 both = pytest.mark.parametrize("name", FORMATS)
@@ -270,7 +273,7 @@ def test_a_line_that_holds_no_record_is_rejected_alone(change, code):
 
 @pytest.mark.parametrize(
     "change",
-    [{"_id": "x", "importId": "forged", "$set": 1}, {"usage": {"input": -5, "output": 10**30, "x": [1]}}, {"usage": 7}, {"titles": [1]}, {"lead": -3}, {"project": 5}, {"timestamp": {}}, {"source": 3}, {"sessionId": None, "source": "other"}],
+    [{"_id": "x", "importId": "forged", "$set": 1}, {"usage": {"input": -5, "output": 10**30, "x": [1]}}, {"usage": 7}, {"reportedCostUsd": "NaN"}, {"reportedCostUsd": "1E+999999"}, {"reportedCostUsd": []}, {"titles": [1]}, {"lead": -3}, {"project": 5}, {"timestamp": {}}, {"source": 3}, {"sessionId": None, "source": "other"}],
 )
 def test_what_a_line_says_of_itself_is_not_trusted(change):
     document = stored(read(opened(orjson.dumps(answer(1)) + b"\n")))[0]
@@ -282,3 +285,26 @@ def test_what_a_line_says_of_itself_is_not_trusted(change):
         assert isinstance(again["_id"], bytes)
         assert "$set" not in again
         assert all(type(each) in (int, str) for each in again.get("usage", {}).values())
+
+
+# ------------------------------------------------------------------ every source
+
+
+@both
+def test_messages_of_every_source_come_back(archive_db, tmp_path, name):
+    folders = sorted(each for each in SAMPLES.iterdir() if not each.name.startswith("claudelens-json"))
+    for folder in folders:
+        mapping = orjson.loads((folder / "expected.json").read_bytes()).get("mapping", {})
+        given = tmp_path / folder.name
+        shutil.copytree(folder, given, ignore=shutil.ignore_patterns("expected.json"))
+        run(given, job=folder.name, choice=Choice(folder.name if mapping else "", mapping))
+    before = picture(archive_db)
+    assert len({each["source"] for each in before["messages"].values()}) > 5
+    target = tmp_path / f"export.{name}"
+    target.write_bytes(exported(name))
+    wipe(archive_db)
+    assert run(target, job="back").rejected == 0
+    after = picture(archive_db)
+    for part in before:
+        assert after[part] == before[part], part
+    check_sums(archive_db)
