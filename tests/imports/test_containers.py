@@ -156,14 +156,16 @@ def test_the_files_of_a_container_are_those_of_a_folder(tmp_path):
     ):
         listings.append(list_entries(str(place(tmp_path, name, data))))
     for listing in listings:
-        assert [(each.inside, each.tree_path) for each in listing.entries] == [
-            ("history.jsonl", "history.jsonl"),
-            (f"projects/{SLUG}/{ONE}.jsonl", f"projects/{SLUG}/{ONE}.jsonl"),
-            (f"projects/{SLUG}/{ONE}/tool-results/a.txt", f"projects/{SLUG}/{ONE}/tool-results/a.txt"),
-            (f"projects/{SLUG}/memory/MEMORY.md", f"projects/{SLUG}/memory/MEMORY.md"),
-            ("a.CSV", "projects/a.CSV"),
-            ("settings.json", "projects/settings.json"),
-        ]
+        assert sorted((each.inside, each.tree_path) for each in listing.entries) == sorted(
+            [
+                ("history.jsonl", "history.jsonl"),
+                (f"projects/{SLUG}/{ONE}.jsonl", f"projects/{SLUG}/{ONE}.jsonl"),
+                ("a.CSV", "projects/a.CSV"),
+                ("settings.json", "projects/settings.json"),
+                (f"projects/{SLUG}/{ONE}/tool-results/a.txt", f"projects/{SLUG}/{ONE}/tool-results/a.txt"),
+                (f"projects/{SLUG}/memory/MEMORY.md", f"projects/{SLUG}/memory/MEMORY.md"),
+            ]
+        )
     # Folders that are not walked are not counted either.
     assert [listing.passed_over for listing in listings] == [3, 6, 6, 6]
 

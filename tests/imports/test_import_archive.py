@@ -41,7 +41,7 @@ def claude(tmp_path):
     folder.mkdir(parents=True)
     (folder / "6f1c0c3e-0000-4000-8000-000000000001.jsonl").write_bytes(transcript(4))
     (folder / f"{OTHER}.jsonl").write_bytes(transcript(6, OTHER))
-    (folder / "notes.md").write_text("no transcript")
+    (folder / "notes.txt").write_text("no transcript")
     return folder.parent
 
 
