@@ -1,11 +1,22 @@
 """Names that people and browsers give, and what is kept of them."""
 
+import re
 import tarfile
+from pathlib import Path
 
 import pytest
 
 from archive.errors import BadInput
-from imports.naming import NAME_LIMIT, check_extension, clean_name, is_listed, sniff
+from imports.naming import (
+    LISTED_ENDINGS,
+    NAME_LIMIT,
+    PASSED_FOLDERS,
+    TOOL_RESULTS,
+    check_extension,
+    clean_name,
+    is_listed,
+    sniff,
+)
 from tests.imports.containers import gzipped, streamed_zstd, tarred, zipped, zstded
 
 
@@ -113,3 +124,13 @@ OLD_TAR[148:156] = b"%06o\0 " % (sum(OLD_TAR[:148]) + sum(OLD_TAR[156:512]) + 25
 )
 def test_the_first_bytes_say_what_it_is(head, kind):
     assert sniff(head) == kind
+
+
+def test_the_browser_sends_the_same_files_of_a_folder():
+    page = (Path(__file__).parents[2] / "imports/static/imports/files.js").read_text()
+    told = {
+        name: re.findall(r'"([^"]+)"', value) for name, value in re.findall(r"const (\w+) = ([^;]+);", page)
+    }
+    assert tuple(told["LISTED_ENDINGS"]) == LISTED_ENDINGS
+    assert tuple(told["PASSED_FOLDERS"]) == PASSED_FOLDERS
+    assert told["TOOL_RESULTS"] == [TOOL_RESULTS]
