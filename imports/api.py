@@ -97,7 +97,7 @@ def _import_uploads(request: Request) -> ImportJob:
 
 
 def _import_form(request: Request) -> ImportJob:
-    asked = ImportFormOptionsSerializer(data={"options": request.data.get("options") or "{}"})
+    asked = ImportFormOptionsSerializer(data={"options": request.POST.get("options") or "{}"})
     asked.is_valid(raise_exception=True)
     return services.import_form_files(
         request.user, request.FILES.getlist("file"), asked.validated_data["options"]

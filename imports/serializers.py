@@ -96,9 +96,11 @@ class FormatSerializer(serializers.Serializer[Any]):
     """A source format."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     description = serializers.CharField()
-    source = serializers.CharField(help_text="What its messages say they come from.")
+    source = serializers.CharField(  # type: ignore[assignment]
+        help_text="What its messages say they come from."
+    )
     needsMapping = serializers.BooleanField(source="needs_mapping")  # noqa: N815
 
 
@@ -138,7 +140,7 @@ class FilePreviewSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     bytes = serializers.IntegerField()
     format = serializers.CharField(allow_blank=True)
-    label = serializers.CharField(allow_blank=True)
+    label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     explanation = serializers.CharField(allow_blank=True)
     mapping = serializers.DictField()
     refusal = serializers.DictField(allow_null=True)

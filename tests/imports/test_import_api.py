@@ -96,7 +96,14 @@ def test_an_upload_that_is_not_whole_is_refused(alice):
     assert (refused.status_code, refused.json()["code"]) == (400, "upload_incomplete")
 
 
-@pytest.mark.parametrize("body", [b"\x7fELF\x00\x00", b"\x1f\x8b\x08\x00rest", b"\x28\xb5\x2f\xfdrest"])
+@pytest.mark.parametrize("body", [b"\x1f\x8b\x08\x00rest", b"\x28\xb5\x2f\xfdrest"])
+def test_a_damaged_container_is_refused_by_its_import(alice, body):
+    job = run(post(alice, {"uploads": [alice.send(body)]}))
+    assert job.state == JobState.FAILED
+    assert (job.error_code, bool(job.error_hint)) == ("bad_container", True)
+
+
+@pytest.mark.parametrize("body", [b"\x7fELF\x00\x00", b"\x00\x01\x02\x03"])
 def test_what_holds_no_text_is_refused_and_says_what_is_accepted(alice, body):
     refused = post(alice, {"uploads": [alice.send(body)]})
     assert (refused.status_code, refused.json()["code"]) == (400, "wrong_type")
@@ -245,18 +252,17 @@ def test_too_many_rejected_records_end_the_import_unless_it_is_allowed(alice):
     assert (allowed.state, allowed.counts["rejected"]) == (JobState.COMPLETED_WITH_ERRORS, 2500)
 
 
-def test_an_import_whose_counts_do_not_add_up_is_a_bug_and_says_so(alice, monkeypatch):
+def test_an_import_whose_counts_do_not_add_up_is_a_bug_and_says_so(alice, archive_db, monkeypatch):
     whole = services.import_batches
 
     def forgetful(*args, **kwargs):
-        for step in whole(*args, **kwargs):
-            step.counts["seen"] += 1
-            yield step
+        yield from whole(*args, **kwargs)
+        archive_db.checkpoints.update_one({"_id": kwargs["job_id"]}, {"$inc": {"counts.seen": 1}})
 
     monkeypatch.setattr(services, "import_batches", forgetful)
     job = run(post(alice, {"uploads": [alice.send(transcript())]}))
-    assert job.state == JobState.ERRORED
-    assert "accounted for" in job.traceback
+    assert (job.state, job.error_code) == (JobState.ERRORED, "internal_error")
+    assert "AssertionError" in job.traceback
 
 
 def test_a_list_of_imports_costs_the_same_whatever_their_number(alice, django_assert_num_queries):
