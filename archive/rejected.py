@@ -58,7 +58,7 @@ def count_by_code(job_id: str) -> dict[str, int]:
 
 
 def iter_rejected(job_id: str) -> Iterator[Document]:
-    """All that a job rejected, in the order of its files: as ``page_rejected`` tells it, with all its bytes in
+    """All that a job rejected, in the order of its files: as ``page_rejected`` tells it, but with all of its
     ``bytes``, its ``fileId``, and ``part`` > 0 where it continues the one before. Memory is some records."""
     found = connection.collection(REJECTED).find({"jobId": job_id}).sort(list(WHOLE_ORDER)).batch_size(FETCH)
     paths: dict[ObjectId, str] = {}

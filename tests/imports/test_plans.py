@@ -158,11 +158,14 @@ def test_the_formats_are_listed(alice):
 
 
 def command(*arguments):
+    """Looking ends well; a job over bad lines ends with errors (3)."""
     out, err = StringIO(), StringIO()
+    code = 0
     try:
         call_command("import_archive", *map(str, arguments), "--json", stdout=out, stderr=err)
     except SystemExit as ended:
-        assert ended.code == 3
+        code = ended.code
+    assert code == (0 if "--preview" in arguments else 3)
     return json.loads(out.getvalue().splitlines()[-1]), err.getvalue()
 
 
