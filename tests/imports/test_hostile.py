@@ -378,7 +378,6 @@ REFUSED = {
     "HTML": b"<!doctype html><html></html>",
     "CSV": b"id,title\n1,x\n",
     "ChatGPT": b'[{"title":"x","mapping":{}}]',
-    "claude.ai": b'{"chat_messages":[],"uuid":"x"}\n',
     "another tool": joined(
         [b'{"type":"session_meta","payload":{}}', b'{"type":"response_item","payload":{}}']
     ),
