@@ -164,7 +164,8 @@ class _ImportRun:
         if self.position:
             self.log("info", f"Going on after {self.checkpoint.counts.get('seen', 0):,} records.")
             return
-        self.log("info", f"{len(self.entries):,} files, {self.bytes_total:,} bytes.")
+        files = "1 file" if len(self.entries) == 1 else f"{len(self.entries):,} files"
+        self.log("info", f"{files}, {self.bytes_total:,} bytes.")
         if passed_over:
             self.log("info", f"{passed_over:,} other files are of other kinds and were passed over.")
 

@@ -22,7 +22,7 @@ def reading(tmp_path):
     path.write_bytes(making.joined(making.conversation(making.ONE, 12), b"\n"))
     (entry,) = list_entries(str(path)).entries
     context = start_context("session.jsonl", "", "")
-    return lambda: Reading(entry, FILE_ID, Cursor(), context, 0, "job", Limits(10**6, 5))
+    return lambda: Reading(entry, FILE_ID, Cursor(), context, 0, "job", Limits(10**6, 5), "claude-code")
 
 
 def test_it_gives_what_reading_here_gives(reading):

@@ -111,8 +111,8 @@ def test_more_than_the_owner_may_hold_is_413_until_something_is_deleted(alice, b
     assert alice.create(60).status_code == 201
 
 
-def test_a_nearly_full_disk_is_507(alice, monkeypatch):
-    monkeypatch.setattr(uploads, "DISK_FULL_PERCENT", 0)
+def test_a_nearly_full_disk_is_507(alice, settings):
+    settings.CLAUDELENS_DISK_FULL_PERCENT = 0
     refused = alice.create(10)
     assert (refused.status_code, code(refused)) == (507, "out_of_space")
 
