@@ -25,11 +25,12 @@ from archive.errors import BadInput
 from imports.migration import find_migration
 from imports.models import ImportJob
 from imports.readers.claudelens_database import line_of
+from tests import run as test_run
 from tests.imports.old_claudelens import START, Lines, conversations, documents_of, fill
 from tests.imports.running import check_events, check_files, check_projects, run
 from tests.waiting import until
 
-OLD = "test_old_claudelens"
+OLD = f"{test_run.DATABASE}_old_claudelens"  # each of the tests' processes has its own
 ROOT = Path(__file__).resolve().parents[2]
 # Of a line that is taken apart: three of an answer, of them one with a call; a result stands for its line.
 DOCUMENTS_A_TURN, LINES_A_TURN = 7, 6
