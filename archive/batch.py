@@ -152,3 +152,11 @@ def add_counts(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, in
     """The sum of two counts, with every name of ``EMPTY_COUNTS``."""
     names = dict.fromkeys((*EMPTY_COUNTS, *one, *other))
     return {name: one.get(name, 0) + other.get(name, 0) for name in names}
+
+
+def counts_after(before: Mapping[str, int], by_file: Mapping[ObjectId, Mapping[str, int]]) -> dict[str, int]:
+    """A job's counts once a batch is counted, too."""
+    counts = add_counts(before, {})
+    for of_file in by_file.values():
+        counts = add_counts(counts, of_file)
+    return counts

@@ -27,6 +27,7 @@ from archive.batch import (
     FileMark,
     RecordError,
     add_counts,
+    counts_after,
     counts_by_file,
 )
 from archive.checkpoints import AlreadyWritten, Checkpoint
@@ -138,14 +139,10 @@ class BulkWriter:
             return earlier.counts
 
     def _write(self, unit: UnitOfWork, batch: Batch) -> dict[str, int]:
-        found = find_known(unit, [message.key for message in batch.messages])
-        resolver = Resolver(unit, {mark.file_id: mark.trusted_until for mark in batch.files.values()})
-        fresh, copies = resolver.resolve(batch.messages, found)
+        fresh, copies = resolved(unit, batch)
         settled = conflicts.settle(unit, batch.messages, fresh, self.conflict)
         by_file = counts_by_file(batch, settled)
-        counts = add_counts(self.checkpoint.counts, {})
-        for step in by_file.values():
-            counts = add_counts(counts, step)
+        counts = counts_after(self.checkpoint.counts, by_file)
         # First of all: a holder that was taken over must learn of that, and of nothing else.
         self.checkpoint.save(unit, batch.position, counts)
         files = file_writes.find_files(unit, batch)
@@ -218,6 +215,13 @@ def _outcome(writer: BulkWriter, pending: Future[BatchResult]) -> BatchResult:
         return pending.result()
     except RollingBack as reason:
         return writer.waiting(reason)
+
+
+def resolved(unit: UnitOfWork, batch: Batch) -> tuple[Fresh, list[Copy]]:
+    """Which of a batch's messages are new, each with its identity, and which are copies. Reads only."""
+    found = find_known(unit, [message.key for message in batch.messages])
+    resolver = Resolver(unit, {mark.file_id: mark.trusted_until for mark in batch.files.values()})
+    return resolver.resolve(batch.messages, found)
 
 
 def _insert(unit: UnitOfWork, stored: Fresh) -> None:

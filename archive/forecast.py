@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from bson.objectid import ObjectId
 
 from archive import conflicts, connection, file_writes
-from archive.batch import Batch, BatchResult, add_counts, counts_by_file
-from archive.bulk import BulkWriter
-from archive.copies import Resolver, find_known
+from archive.batch import Batch, BatchResult, counts_after, counts_by_file
+from archive.bulk import BulkWriter, resolved
+from archive.copies import find_known
 from archive.records import Message
 from archive.unit_of_work import Transactions, UnitOfWork
 
@@ -64,15 +64,11 @@ class DryRun(BulkWriter):
     met: dict[bytes, ObjectId] = field(default_factory=dict)
 
     def _write(self, unit: UnitOfWork, batch: Batch) -> dict[str, int]:
-        found = find_known(unit, [message.key for message in batch.messages])
-        resolver = Resolver(unit, {mark.file_id: mark.trusted_until for mark in batch.files.values()})
-        fresh, _ = resolver.resolve(batch.messages, found)
+        fresh, _ = resolved(unit, batch)
         fresh = [each for each in fresh if not self._is_elsewhere(each[0])]
         settled = conflicts.settle(unit, batch.messages, fresh, self.conflict)
         by_file = counts_by_file(batch, settled)
-        counts = add_counts(self.checkpoint.counts, {})
-        for step in by_file.values():
-            counts = add_counts(counts, step)
+        counts = counts_after(self.checkpoint.counts, by_file)
         self.checkpoint.save(unit, batch.position, counts)
         if settled.unsettled:
             raise conflicts.ConflictFound(settled.unsettled, batch.files[settled.unsettled.file_id].path)
