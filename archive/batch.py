@@ -28,7 +28,8 @@ class FileMark:
     ``report`` is what the job says of it; ``known_until`` is the byte up to which an earlier import holds it,
     ``skipped`` how many of its messages were passed over as held. ``reread`` is a range of bytes (None: to
     the end) that was read again: what was rejected there earlier is superseded by this batch. ``place`` is
-    where the same bytes were found; another one than the file's own is remembered as a copy."""
+    where the same bytes were found; another one than the file's own is remembered as a copy. ``new`` is what
+    the file is made of (its path and source) if the archive does not hold it yet."""
 
     file_id: ObjectId
     path: str
@@ -37,6 +38,7 @@ class FileMark:
     skipped: int = 0
     expected: str | None = None
     place: str = ""
+    new: Document = field(default_factory=dict)
     held: Document = field(default_factory=dict)
     report: Document = field(default_factory=dict)
 
@@ -115,15 +117,20 @@ class RecordError:
     message: str
 
 
+RECALL = "recall"
+
+
 @dataclass(frozen=True, slots=True)
 class BatchResult:
     """A committed batch: the job's counts after it, where it ends, and what the database refused of it. With
-    ``waits_for`` nothing was written yet: that import is being rolled back."""
+    ``waits_for`` nothing was written yet: that job holds the archive's lock, or messages have to come back to
+    hot first (``RECALL``); ``why`` says for what."""
 
     counts: dict[str, int]
     position: Position
     refused: tuple[RecordError, ...] = ()
     waits_for: str = ""
+    why: str = ""
 
 
 def counts_by_file(batch: Batch, settled: Settled) -> dict[ObjectId, dict[str, int]]:

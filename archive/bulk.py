@@ -8,19 +8,21 @@ before it.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError
 
-from archive import calls, conflicts, connection, events, file_writes, session_stats
+from archive import calls, conflicts, connection, events, file_writes, locks, recalling, session_stats
 from archive.batch import (
     EMPTY_COUNTS,
     MAX_BATCH_BYTES,
     MAX_BATCH_DOCS,
+    RECALL,
     Additions,
     Batch,
     BatchResult,
@@ -35,9 +37,10 @@ from archive.collections import MESSAGES
 from archive.conflicts import ConflictFound, Fresh, Settled
 from archive.connection import Document
 from archive.copies import Copy, Resolver, find_known, record_copies
-from archive.events import RollingBack
 from archive.file_writes import FileMoved
+from archive.locks import Locked
 from archive.preimages import PreImages
+from archive.recalling import NeedsRecall
 from archive.records import Message, Rejected, encode, exact_bytes, with_identity
 from archive.session_stats import SessionChange
 from archive.unit_of_work import UnitOfWork, is_duplicate_key
@@ -97,17 +100,20 @@ class _Changes:
 @dataclass
 class BulkWriter:
     """Writes a job's batches, one after the other, under its checkpoint. ``conflict`` is what becomes of a
-    message whose session and uuid are taken (``archive.conflicts``)."""
+    message whose session and uuid are taken (``archive.conflicts``). Once ``stopped`` is set, by any thread,
+    it waits no longer for messages that have to come back to hot."""
 
     checkpoint: Checkpoint
     conflict: str = conflicts.KEEP_BOTH
     refused: Counter[ObjectId] = field(default_factory=Counter)
+    stopped: Event = field(default_factory=Event)
+    recalls: int = 0
 
     def commit(self, batch: Batch) -> BatchResult:
         """Write one batch in one transaction. What the database refuses of it becomes rejected records.
 
         Raises ``Fenced``, ``FileMoved``, ``ConflictFound``, ``Unavailable``, ``OutOfSpace``, and
-        ``RollingBack`` when it has waited a moment for that in vain: try again.
+        ``Locked`` when it has waited a moment for that in vain: try again; ``Stopped``.
         """
         errors: list[RecordError] = []
         given = batch.messages
@@ -119,17 +125,35 @@ class BulkWriter:
                 self._reject(batch, refusal)
                 index = next(number for number, each in enumerate(given) if each is refusal.message)
                 errors.append(RecordError(index, refusal.code, refusal.words))
-            except RollingBack:
-                if not events.is_free_within(WAIT_SECONDS):
+            except NeedsRecall as need:
+                self._recall(need.numbers)
+            except Locked:
+                if not locks.is_free_within(WAIT_SECONDS):
                     raise
             else:
                 self.checkpoint.saved(batch.position, counts)
                 return BatchResult(counts, batch.position, tuple(errors))
 
-    def waiting(self, reason: RollingBack) -> BatchResult:
-        """Where the job stands while it waits for a roll back."""
+    def waiting(self, reason: Locked) -> BatchResult:
+        """Where the job stands while it waits for a roll back, or a rotation."""
         counts = add_counts(self.checkpoint.counts, {})
-        return BatchResult(counts, self.checkpoint.position, waits_for=reason.job_id)
+        return BatchResult(counts, self.checkpoint.position, waits_for=reason.job_id, why=reason.why)
+
+    def _recall(self, numbers: tuple[int, ...]) -> None:
+        self.recalls = len(numbers)
+        try:
+            recalling.recall(numbers, is_stopped=self.stopped.is_set)
+        finally:
+            self.recalls = 0
+
+    def recall_under_way(self) -> BatchResult | None:
+        """Where the job stands while messages come back to hot before it can write; None while none do."""
+        if not (number := self.recalls):
+            return None
+        counts = add_counts(self.checkpoint.counts, {})
+        batches = "1 batch" if number == 1 else f"{number:,} batches"
+        why = f"{batches} of older messages that change must come back to hot first"
+        return BatchResult(counts, self.checkpoint.position, waits_for=RECALL, why=why)
 
     def _commit(self, batch: Batch) -> dict[str, int]:
         try:
@@ -139,15 +163,19 @@ class BulkWriter:
             return earlier.counts
 
     def _write(self, unit: UnitOfWork, batch: Batch) -> dict[str, int]:
+        if batch.additions:
+            events.take_turn(unit)
         fresh, copies = resolved(unit, batch)
         settled = conflicts.settle(unit, batch.messages, fresh, self.conflict)
         by_file = counts_by_file(batch, settled)
         counts = counts_after(self.checkpoint.counts, by_file)
         # First of all: a holder that was taken over must learn of that, and of nothing else.
         self.checkpoint.save(unit, batch.position, counts)
-        files = file_writes.find_files(unit, batch)
+        files = file_writes.find_files(unit, batch, self.checkpoint.job_id)
         if settled.unsettled:
             raise ConflictFound(settled.unsettled, batch.files[settled.unsettled.file_id].path)
+        if settled.elsewhere:
+            raise NeedsRecall(settled.elsewhere)
         changes = _Changes(batch, files, settled, copies, PreImages(self.checkpoint.job_id))
         if marks := changes.marks():
             self._write_changes(unit, changes)
@@ -183,26 +211,34 @@ class BulkWriter:
 
 
 def write(batches: Iterable[Batch], writer: BulkWriter) -> Iterator[BatchResult]:
-    """Write the batches, yielding each committed one in order; while the archive waits for a roll back, now
-    and then one that says so.
+    """Write the batches, yielding each committed one in order; while it waits for the archive's lock, or for
+    messages that come back to hot, every second or so one that says so.
 
     One batch is on its way to the server while the next is built, so memory is two batches whatever
     their number.
     """
+    writer.stopped.clear()
     with ThreadPoolExecutor(1, "bulk-writer") as pool:
         pending: tuple[Batch, Future[BatchResult]] | None = None
-        for batch in batches:
+        try:
+            for batch in batches:
+                if pending is not None:
+                    yield from _results(pool, writer, *pending)
+                pending = batch, pool.submit(writer.commit, batch)
             if pending is not None:
                 yield from _results(pool, writer, *pending)
-            pending = batch, pool.submit(writer.commit, batch)
-        if pending is not None:
-            yield from _results(pool, writer, *pending)
+        finally:
+            # Whoever stops pulling does not wait for a recall to end.
+            writer.stopped.set()
 
 
 def _results(
     pool: ThreadPoolExecutor, writer: BulkWriter, batch: Batch, pending: Future[BatchResult]
 ) -> Iterator[BatchResult]:
     while True:
+        while not wait([pending], WAIT_SECONDS).done:
+            if (under_way := writer.recall_under_way()) is not None:
+                yield under_way
         result = _outcome(writer, pending)
         yield result
         if not result.waits_for:
@@ -213,13 +249,13 @@ def _results(
 def _outcome(writer: BulkWriter, pending: Future[BatchResult]) -> BatchResult:
     try:
         return pending.result()
-    except RollingBack as reason:
+    except Locked as reason:
         return writer.waiting(reason)
 
 
 def resolved(unit: UnitOfWork, batch: Batch) -> tuple[Fresh, list[Copy]]:
     """Which of a batch's messages are new, each with its identity, and which are copies. Reads only."""
-    found = find_known(unit, [message.key for message in batch.messages])
+    found = find_known(unit, batch.messages)
     resolver = Resolver(unit, {mark.file_id: mark.trusted_until for mark in batch.files.values()})
     return resolver.resolve(batch.messages, found)
 

@@ -16,6 +16,16 @@ COUNTERS = "counters"
 CHECKPOINTS = "checkpoints"
 CALLS = "api_calls"
 UNDO = "import_undo"
+PARTITIONS = "partitions"
+KEYS = "message_keys"
+TIER_BATCHES = "tier_batches"
+WARM_MESSAGES = "messages_timeseries"
+STORAGE_DAILY = "storage_daily"
+VERIFICATIONS = "verifications"
+QUERY_STATS = "query_stats"
+INDEX_USAGE = "index_usage"
+INDEX_ADVICE = "index_advice"
+LAYOUT_MIGRATIONS = "layout_migrations"
 
 Keys = tuple[tuple[str, int], ...]
 
@@ -72,8 +82,29 @@ MESSAGE_INDEXES = (
     ascending("timestamp"),
 )
 
+# A sealed month has the same; so has whatever becomes the next ``messages_current``.
+HOT_SPEC = CollectionSpec(MESSAGES, MESSAGE_REQUIRED, MESSAGE_INDEXES)
+
 SPECS: tuple[CollectionSpec, ...] = (
-    CollectionSpec(MESSAGES, MESSAGE_REQUIRED, MESSAGE_INDEXES),
+    HOT_SPEC,
+    # Which collections hold messages: the only source of that.
+    CollectionSpec(PARTITIONS, (("tier", "string"), ("state", "string"))),
+    # A message that has left hot: what it is found, counted and told apart by, and in which batch it lies. In
+    # its names and indexes it is like a hot message, so that one query serves both.
+    CollectionSpec(
+        KEYS,
+        (
+            ("_id", "binData"), ("sessionId", "string"), ("type", "string"), ("fileId", "objectId"),
+            ("seq", "long"), ("batch", "long"), ("bytes", "long"),
+        ),
+        (*MESSAGE_INDEXES, ascending("batch")),
+    ),
+    # Messages that moved together: where they lie, and how far the move is that they are in.
+    CollectionSpec(
+        TIER_BATCHES,
+        (("partition", "string"), ("month", "string"), ("count", "long")),
+        (ascending("partition", "until"), ascending("busy", "partition")),
+    ),
     # A message that stands in a second file too: where it stands, and its exact bytes where they differ.
     CollectionSpec(
         COPIES,
@@ -119,8 +150,28 @@ SPECS: tuple[CollectionSpec, ...] = (
         (("jobId", "string"), ("kind", "string")),
         (ascending("jobId", "kind"), ascending("over", "kind")),
     ),
+    # What the last proofs of the archive found.
+    CollectionSpec(VERIFICATIONS, (("at", "date"), ("violations", "long")), (ascending("at"),)),
     CollectionSpec(COUNTERS),
     CollectionSpec(CHECKPOINTS, (("token", "long"),)),
+    # How much room everything took, by day (its id).
+    CollectionSpec(STORAGE_DAILY, (("at", "date"), ("tiers", "object"))),
     # Found by its id alone until the pages of usage ask for more.
     CollectionSpec(CALLS, (("sessionId", "string"),)),
+    # How often each shape of query was asked on a day, and how long it took.
+    CollectionSpec(QUERY_STATS, (("day", "string"), ("shape", "object")), (ascending("day"),)),
+    # How often an index had been used whenever somebody looked.
+    CollectionSpec(
+        INDEX_USAGE,
+        (("collection", "string"), ("index", "string"), ("ops", "long"), ("used", "long")),
+        (ascending("collection", "index", "at"), ascending("at")),
+    ),
+    # How far the migrations from one layout to another are; the last one may be under way.
+    CollectionSpec(LAYOUT_MIGRATIONS, (("to", "string"), ("phase", "string"))),
+    # What should be done about an index, and what a person made of it.
+    CollectionSpec(
+        INDEX_ADVICE,
+        (("kind", "string"), ("collection", "string"), ("state", "string")),
+        (ascending("state"),),
+    ),
 )

@@ -16,8 +16,11 @@ from bson.codec_options import CodecOptions
 from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 
-from archive.collections import MESSAGES, SESSIONS, VERSIONS
+from archive import partitions
+from archive.collections import SESSIONS, VERSIONS
+from archive.connection import Document
 from archive.errors import Conflict
+from archive.partitions import Holding
 from archive.records import Message, encode, identity, line_of, with_fields, with_identity
 from archive.unit_of_work import UnitOfWork
 
@@ -49,11 +52,12 @@ class ConflictFound(Conflict):
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A message that has its session and uuid now. ``key`` is the same for the repetitions of one record;
-    ``message`` is set where this very batch brings it."""
+    ``message`` is set where this very batch brings it, ``batch`` where it has left hot."""
 
     identity: bytes
     key: bytes
     message: Message | None = None
+    batch: int | None = None
 
 
 @dataclass(slots=True)
@@ -61,7 +65,8 @@ class Settled:
     """What becomes of a batch's new messages.
 
     ``stored`` go into the archive; ``set_aside`` go with their identity and the winner's among the versions.
-    ``replaced`` are those in the archive already that go there, each with its winner. Of ``set_aside`` those
+    ``replaced`` are those in the archive already that go there, each with its winner; ``elsewhere`` names the
+    batches of those that have left hot. Of ``set_aside`` those
     in ``skipped`` were never part of the conversation. Counts are by file; ``unsettled`` is the first
     conflict that must not be.
     """
@@ -70,6 +75,7 @@ class Settled:
     stored: Fresh
     set_aside: list[tuple[Message, bytes, bytes]] = field(default_factory=list)
     replaced: dict[bytes, bytes] = field(default_factory=dict)
+    elsewhere: set[int] = field(default_factory=set)
     skipped: set[bytes] = field(default_factory=set)
     conflicts: Counter[ObjectId] = field(default_factory=Counter)
     updates: Counter[ObjectId] = field(default_factory=Counter)
@@ -90,7 +96,7 @@ class Settled:
 def settle(unit: UnitOfWork, messages: list[Message], fresh: Fresh, strategy: str) -> Settled:
     """Find the conflicts of a batch's new messages and settle them by the strategy, in the batch's order.
 
-    Two queries, and nothing else where there are none.
+    A query on sessions and one on each partition, and nothing else where there are none.
     """
     named: dict[Name, Fresh] = defaultdict(list)
     for message, each in fresh:
@@ -118,12 +124,19 @@ def _holders(unit: UnitOfWork, names: Iterable[Name]) -> dict[Name, list[Holder]
     wanted = [{"sessionId": each["_id"], "uuid": {"$in": by_session[each["_id"]]}} for each in known]
     if not wanted:
         return {}
-    fields = {"sessionId": 1, "uuid": 1, "contentHash": 1}
+    fields = {"sessionId": 1, "uuid": 1, "contentHash": 1, "batch": 1}
     holders: dict[Name, list[Holder]] = defaultdict(list)
-    for each in unit[MESSAGES].find({"$or": wanted}, fields, session=unit.session):
-        key = identity(each["sessionId"], each["contentHash"])
-        holders[each["sessionId"], each["uuid"]].append(Holder(each["_id"], key))
+    for name in unit.cards:
+        for each in unit[name].find({"$or": wanted}, fields, session=unit.session):
+            holders[each["sessionId"], each["uuid"]].append(_holder(each))
     return holders
+
+
+def _holder(card: Document) -> Holder:
+    # Where a message has left hot, only that of a repeated record tells its content.
+    content = card.get("contentHash")
+    key = card["_id"] if content is None else identity(card["sessionId"], content)
+    return Holder(card["_id"], key, batch=card.get("batch"))
 
 
 def _settle_one(settled: Settled, members: Fresh, holders: list[Holder], strategy: str) -> None:
@@ -153,6 +166,8 @@ def _replace(settled: Settled, losers: list[Holder], winner: bytes) -> None:
     for loser in losers:
         if loser.message is None:
             settled.replaced[loser.identity] = winner
+            if loser.batch is not None:
+                settled.elsewhere.add(loser.batch)
         else:
             settled.set_aside.append((loser.message, loser.identity, winner))
 
@@ -166,15 +181,28 @@ def record_versions(unit: UnitOfWork, settled: Settled, job_id: str, strategy: s
         for message, each, winner in settled.set_aside
     ]
     gone = []
-    if settled.replaced:
-        chosen = {"_id": {"$in": list(settled.replaced)}}
-        for document in unit[MESSAGES].with_options(RAW).find(chosen, session=unit.session):
-            gone.append((document["sessionId"], bool(document.get("isPrompt"))))
-            aside.append(_aside(bytes(document.raw), settled.replaced[bytes(document["_id"])], facts))
-        unit[MESSAGES].delete_many(chosen, session=unit.session)
+    for document in _taken_out(unit, list(settled.replaced)):
+        gone.append((document["sessionId"], bool(document.get("isPrompt"))))
+        aside.append(_aside(bytes(document.raw), settled.replaced[bytes(document["_id"])], facts))
     if aside:
         unit[VERSIONS].insert_many(aside, session=unit.session)
     return gone
+
+
+def _taken_out(unit: UnitOfWork, ids: list[bytes]) -> list[RawBSONDocument]:
+    """Delete these messages from the hot partitions they are in; what they were."""
+    if not ids:
+        return []
+    chosen = {"_id": {"$in": ids}}
+    taken: list[RawBSONDocument] = []
+    for name in unit.hot:
+        found = list(unit[name].with_options(RAW).find(chosen, session=unit.session))
+        if found:
+            unit[name].delete_many(chosen, session=unit.session)
+            sized = ((each.get("timestamp"), len(each.raw)) for each in found)
+            partitions.lose(unit, name, Holding.of(sized))
+            taken += found
+    return taken
 
 
 def _aside(encoded: bytes, winner: bytes, facts: dict[str, Any]) -> RawBSONDocument:

@@ -4,15 +4,24 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from bson.codec_options import CodecOptions
-from pymongo import MongoClient
+from pymongo import MongoClient, timeout
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError, WTimeoutError
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
 
-from archive.errors import OutOfSpace, Unavailable
+from archive import query_listener
+from archive.errors import OutOfSpace, TooSlow, Unavailable
 
 Document = dict[str, Any]
 
@@ -41,14 +50,33 @@ class _Connection:
         self.options: dict[str, Any] = {}
         self.lock = threading.Lock()
         self.client: MongoClient[Document] | None = None
+        self.listener: query_listener.QueryListener | None = None
         self.pid = 0
 
     def open(self) -> MongoClient[Document]:
         with self.lock:
             if self.client is None or self.pid != os.getpid():
-                self.client = MongoClient(self.url, **{**CLIENT_OPTIONS, **self.options})
+                self.client = self._made()
                 self.pid = os.getpid()
             return self.client
+
+    def _made(self) -> MongoClient[Document]:
+        options = {**CLIENT_OPTIONS, **self.options}
+        self.listener = query_listener.new_listener()
+        if self.listener is None:
+            return MongoClient(self.url, **options)
+        options["event_listeners"] = [*options.get("event_listeners", ()), self.listener]
+        client: MongoClient[Document] = MongoClient(self.url, **options)
+        self.listener.attach(client, self.name)
+        return client
+
+    def close(self) -> None:
+        with self.lock:
+            if self.client is not None and self.pid == os.getpid():
+                if self.listener is not None:
+                    self.listener.close()
+                self.client.close()
+            self.client = self.listener = None
 
 
 _connection = _Connection()
@@ -65,12 +93,29 @@ def configure(url: str, name: str, **options: Any) -> None:
     _connection.url, _connection.name, _connection.options = url, name, options
 
 
+@dataclass(frozen=True)
+class Configuration:
+    """Where the archive lies, as another process can be told it. Holds the password, if there is one."""
+
+    url: str = field(repr=False)
+    name: str
+    options: dict[str, Any] = field(repr=False)
+
+
+def configuration() -> Configuration:
+    """What this process was told by ``configure``."""
+    return Configuration(_connection.url, _connection.name, _connection.options)
+
+
 def close() -> None:
     """Close this process's client, if it has one; the next use opens a new one."""
-    with _connection.lock:
-        if _connection.client is not None and _connection.pid == os.getpid():
-            _connection.client.close()
-        _connection.client = None
+    _connection.close()
+
+
+def write_query_figures() -> None:
+    """Have what this process has counted of its own queries written now."""
+    if _connection.listener is not None and _connection.pid == os.getpid():
+        _connection.listener.flush()
 
 
 def client() -> MongoClient[Document]:
@@ -123,3 +168,19 @@ def _unavailable(error: PyMongoError) -> Unavailable:
     return Unavailable(
         f"MongoDB does not answer: {error}", hint="Check the database server; the job tries again."
     )
+
+
+@contextmanager
+def within(seconds: float | None) -> Iterator[None]:
+    """Let everything that is asked inside take so long altogether (None: as long as it takes); the database
+    is told to stop then. Raises ``TooSlow``."""
+    try:
+        with timeout(seconds):
+            yield
+    except (ExecutionTimeout, NetworkTimeout, Unavailable) as error:
+        cause = error.__cause__ if isinstance(error, Unavailable) else error
+        if seconds is None or not isinstance(cause, (ExecutionTimeout, NetworkTimeout)):
+            raise
+        raise TooSlow(
+            f"The database could not answer within {seconds:g} seconds.", hint="Ask for less at once."
+        ) from error

@@ -9,11 +9,13 @@ set aside is known like any other.
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import timedelta
 
 from bson.objectid import ObjectId
 
-from archive.collections import COPIES, MESSAGES, VERSIONS
+from archive.collections import COPIES, KEYS, VERSIONS
 from archive.connection import Document
+from archive.partitions import Partition, PartitionState, Tier
 from archive.records import Message, exact_bytes, identity_of, long
 from archive.unit_of_work import UnitOfWork
 
@@ -35,7 +37,6 @@ class Copy:
 FIRST = 8
 
 Fresh = list[tuple[Message, bytes]]
-HOMES = (MESSAGES, VERSIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Resolver:
     def __init__(self, unit: UnitOfWork, known_until: dict[ObjectId, int]) -> None:
         self.unit = unit
         self.known_until = known_until
+        self.places = [*unit.cards, VERSIONS]
         self.homes: dict[bytes, Home | None] = {}
         self.copied: dict[tuple[ObjectId, bytes], bool] = {}
 
@@ -95,7 +97,7 @@ class Resolver:
             by_file[message.file_id].append(message.seq)
         places: set[tuple[ObjectId, int]] = set()
         for file_id, seqs in by_file.items():
-            for name in (*HOMES, COPIES):
+            for name in (*self.places, COPIES):
                 filled = self._find(name, {"fileId": file_id, "seq": {"$in": seqs}}, {"seq": 1, "_id": 0})
                 places.update((file_id, each["seq"]) for each in filled)
         return places
@@ -162,7 +164,7 @@ class Resolver:
             return
         fields = {"fileId": 1, "crc32": 1}
         query = {"_id": {"$in": identities}}
-        found = {each["_id"]: each for name in HOMES for each in self._find(name, query, fields)}
+        found = {each["_id"]: each for name in self.places for each in self._find(name, query, fields)}
         for identity in identities:
             each = found.get(identity)
             self.homes[identity] = Home(each["fileId"], each.get("crc32")) if each else None
@@ -188,14 +190,39 @@ def _home_of(message: Message) -> Home:
     return Home(message.file_id, None if message.has_raw else message.crc)
 
 
-def find_known(unit: UnitOfWork, keys: list[bytes]) -> set[bytes]:
-    """Which of these ids the archive has, set aside or not."""
-    query = {"_id": {"$in": keys}}
-    options = {"session": unit.session, "batch_size": len(keys) + 1}
+def find_known(unit: UnitOfWork, messages: list[Message]) -> set[bytes]:
+    """Which of the keys of these messages the archive has, set aside or not. A partition is asked for those
+    that can be in it."""
+    wanted = [(each.name, _keys_within(messages, [each])) for each in unit.hot_partitions]
+    left = [each for each in unit.partitions if each.tier != Tier.HOT and each.count != 0]
+    if left:
+        wanted.append((KEYS, _keys_within(messages, left)))
     # In most archives nothing was ever set aside.
-    is_any_aside = unit[VERSIONS].find_one({}, {"_id": 1}, session=unit.session) is not None
-    homes = HOMES if is_any_aside else (MESSAGES,)
-    return {each["_id"] for name in homes for each in unit[name].find(query, {"_id": 1}, **options)}
+    if unit[VERSIONS].find_one({}, {"_id": 1}, session=unit.session) is not None:
+        wanted.append((VERSIONS, [message.key for message in messages]))
+    return {key for name, keys in wanted if keys for key in _present(unit, name, keys)}
+
+
+def _present(unit: UnitOfWork, name: str, keys: list[bytes]) -> list[bytes]:
+    options = {"session": unit.session, "batch_size": len(keys) + 1}
+    return [each["_id"] for each in unit[name].find({"_id": {"$in": keys}}, {"_id": 1}, **options)]
+
+
+def _keys_within(messages: list[Message], among: list[Partition]) -> list[bytes]:
+    """The keys of those messages that one of these partitions can hold. A message that has its time from its
+    neighbours may be held under another one."""
+    starts = [each.since for each in among if each.since is not None]
+    ends = [each.until for each in among if each.until is not None]
+    is_bounded = all(each.state == PartitionState.SEALED for each in among)
+    if not is_bounded or len(starts) < len(among) or len(ends) < len(among):
+        return [each.key for each in messages]
+    # Times are stored in whole milliseconds.
+    first, last = min(starts), max(ends) + timedelta(milliseconds=1)
+    return [
+        each.key
+        for each in messages
+        if not each.is_timed or each.timestamp is None or first <= each.timestamp < last
+    ]
 
 
 def record_copies(unit: UnitOfWork, copies: list[Copy], job_id: str) -> None:

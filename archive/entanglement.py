@@ -1,12 +1,14 @@
 """What later imports built on an import: the reasons why it cannot be undone."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from archive import connection, import_reports
-from archive.collections import CALLS, CHECKPOINTS, COPIES, FILES, MESSAGES, SESSIONS, UNDO, VERSIONS
+from archive import connection, import_reports, moments
+from archive.collections import CALLS, CHECKPOINTS, COPIES, FILES, SESSIONS, UNDO, VERSIONS
 from archive.connection import Document
 from archive.errors import Conflict
+from archive.moments import Moment
 from archive.preimages import FILE, PROJECT, SESSION
 from archive.unit_of_work import UnitOfWork
 
@@ -90,7 +92,7 @@ def count_changes(job_id: str) -> dict[str, Any]:
         of_files = {"fileId": {"$in": sorted(seen)}, **mine}
         replaced = {"setAside.jobId": job_id, "importId": {"$ne": job_id}}
         return {
-            "messages": connection.collection(MESSAGES).count_documents(of_files),
+            "messages": moments.at_one_moment(partial(_count_messages, of_files)),
             "copies": connection.collection(COPIES).count_documents(of_files),
             "setAside": connection.collection(VERSIONS).count_documents(of_files),
             "putBack": connection.collection(VERSIONS).count_documents(replaced),
@@ -99,3 +101,9 @@ def count_changes(job_id: str) -> dict[str, Any]:
             "files": len({*touched, *made}),
             "changedBefore": changed,
         }
+
+
+def _count_messages(query: Document, moment: Moment) -> int:
+    return sum(
+        connection.collection(name).count_documents(query, session=moment.session) for name in moment.cards()
+    )

@@ -72,3 +72,19 @@ class Unavailable(ArchiveError):
     """A server did not answer; trying again later is right."""
 
     code = "unavailable"
+
+
+class Busy(Unavailable):
+    """The server does as much as it may; ``retry_after`` is in how many seconds to ask again."""
+
+    code = "busy"
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "", retry_after: int) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
+
+
+class TooSlow(Unavailable):
+    """The database could not answer within the time that a person would wait."""
+
+    code = "too_slow"

@@ -28,16 +28,29 @@ class FileMoved(Conflict):
         super().__init__("The archive holds another part of a file now.", hint="It is looked at again.")
 
 
-def find_files(unit: UnitOfWork, batch: Batch) -> dict[ObjectId, Document]:
-    """The batch's files as they are now. Raises ``FileMoved`` where one is not as the batch expects."""
+def find_files(unit: UnitOfWork, batch: Batch, job_id: str) -> dict[ObjectId, Document]:
+    """The batch's files as they are now; new ones as they are before their first byte.
+
+    Raises ``FileMoved`` where one is not as the batch expects, or another has taken the path of a new one.
+    """
     found = unit[FILES].find({"_id": {"$in": list(batch.files)}}, session=unit.session)
     known = {each["_id"]: each for each in found}
+    missing = [mark for mark in batch.files.values() if mark.file_id not in known]
+    if missing:
+        _check_new(unit, missing)
+        known |= {mark.file_id: {"_id": mark.file_id, "importId": job_id, **mark.new} for mark in missing}
     for mark in batch.files.values():
-        now = known.get(mark.file_id)
         is_expected = mark.expected is None and not mark.held
-        if now is None or not (is_expected or now.get("heldSha256") == mark.expected):
+        if not (is_expected or known[mark.file_id].get("heldSha256") == mark.expected):
             raise FileMoved
     return known
+
+
+def _check_new(unit: UnitOfWork, missing: list[FileMark]) -> None:
+    paths = [mark.new["path"] for mark in missing if mark.new]
+    taken = unit[FILES].find_one({"path": {"$in": paths}}, {"_id": 1}, session=unit.session)
+    if taken or len(paths) < len(missing):
+        raise FileMoved
 
 
 def is_new_copy(mark: FileMark, file: Document) -> bool:
@@ -60,7 +73,8 @@ def record_files(
         if is_new_copy(mark, file):
             copy = {"path": mark.place, "jobId": before.job_id}
             changed["copies"] = [*file.get("copies", []), copy]
-        writes.append(UpdateOne({"_id": mark.file_id}, {"$set": changed}))
+        made = {"$setOnInsert": {**mark.new, "createdAt": now}} if mark.new else {}
+        writes.append(UpdateOne({"_id": mark.file_id}, {"$set": changed, **made}, upsert=bool(made)))
     unit[FILES].bulk_write(writes, session=unit.session)
 
 

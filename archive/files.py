@@ -1,20 +1,22 @@
 """The files that came in: what is known of each, and their bytes given back."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from heapq import merge
 from pathlib import PurePosixPath
 from typing import Any
 
 from bson.objectid import ObjectId
-from pymongo.errors import DuplicateKeyError
 
-from archive import connection
-from archive.collections import COPIES, FILES, MESSAGES, REJECTED, SESSIONS, VERSIONS
+from archive import connection, grouping
+from archive.choosing import Wanted, message_queries
+from archive.collections import COPIES, FILES, REJECTED, SESSIONS, VERSIONS
 from archive.connection import Document
+from archive.filters import MessageFilter, Query
+from archive.reader import find_by_ids
 from archive.records import NOT_KEPT, place_of, raw_bytes
+from archive.scanning import Scan
 
 # Raised whenever reading a file's lines may give other messages than before: files are then read again whole.
 PARSER_VERSION = 1
@@ -31,6 +33,7 @@ class SourceFile:
     tell of the part up to the end of the last whole record: a longer file that begins with it is the same
     file grown. ``layout`` tells how its chunks follow each other: as "lines", or as "spans" of one document;
     or that the file itself is not kept. ``copies`` are the other places where the very same bytes were seen.
+    ``is_new`` when the archive did not hold it as it was looked for.
     """
 
     id: ObjectId
@@ -52,6 +55,7 @@ class SourceFile:
     cursor: dict[str, Any] = field(default_factory=dict)
     context: dict[str, Any] = field(default_factory=dict)
     copies: list[dict[str, Any]] = field(default_factory=list)
+    is_new: bool = False
 
     @property
     def can_skip(self) -> bool:
@@ -78,9 +82,21 @@ def files_at(path: str) -> list[SourceFile]:
     stem, ending = _split(path)
     pattern = f"^{re.escape(stem)}(~[0-9]+)?{re.escape(ending)}$"
     with connection.translated():
-        return [
-            from_document(each) for each in connection.collection(FILES).find({"path": {"$regex": pattern}})
-        ]
+        found = connection.collection(FILES).find({"path": {"$regex": pattern}})
+        return [from_document(each) for each in found]
+
+
+def is_named(name: str, path: str) -> bool:
+    """Whether ``name`` is what a file of this path is called, or would be where others have taken the path.
+
+    >>> [is_named(name, "a/b.jsonl") for name in ("a/b.jsonl", "a/b~2.jsonl", "a/bc.jsonl", "b.jsonl")]
+    [True, True, False, False]
+    """
+    if name == path:
+        return True
+    stem, ending = _split(path)
+    number = name[len(stem) : len(name) - len(ending)]
+    return name == f"{stem}{number}{ending}" and number[:1] == "~" and number[1:].isdecimal()
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -107,34 +123,15 @@ def whole_file(size: int, sha256: str) -> SourceFile | None:
     return from_document(found) if found else None
 
 
-def create_file(path: str, source: str, taken: set[str], import_id: str) -> SourceFile | None:
-    """A new file of this import under ``path``, or under ``name~2.ext``, ``name~3.ext`` … where other files
-    have taken that path. None when somebody else made a file there at the same moment: look again."""
+def new_file(path: str, source: str, taken: Container[str] = ()) -> SourceFile:
+    """A file to be, under ``path`` or under ``name~2.ext``, ``name~3.ext`` … where that is ``taken``. The
+    archive learns of it with the first batch that holds some of it."""
     stem, ending = _split(path)
     name, number = path, 1
     while name in taken:
         number += 1
         name = f"{stem}~{number}{ending}"
-    document = {
-        "_id": ObjectId(),
-        "path": name,
-        "source": source,
-        "size": 0,
-        "heldSize": 0,
-        "createdAt": datetime.now(UTC),
-        "importId": import_id,
-    }
-    try:
-        with connection.translated():
-            connection.collection(FILES).insert_one(document)
-    except DuplicateKeyError:
-        return None
-    return from_document(document)
-
-
-def planned_file(path: str, source: str) -> SourceFile:
-    """A file as ``create_file`` would make it, which the archive is not told of."""
-    return SourceFile(ObjectId(), path, source)
+    return SourceFile(ObjectId(), name, source, is_new=True)
 
 
 def get_file(file_id: ObjectId) -> SourceFile | None:
@@ -143,13 +140,20 @@ def get_file(file_id: ObjectId) -> SourceFile | None:
     return from_document(found) if found else None
 
 
-def find_files(message_filter: Any, *, kept: bool = False) -> Iterator[SourceFile]:
+def find_files(
+    message_filter: MessageFilter, *, kept: bool = False, behind: str = ""
+) -> Iterator[SourceFile]:
     """The files that hold any message the filter fits, by path; with ``kept`` those alone that can be given
-    back, which is always done whole."""
-    query = message_filter.to_query()
+    back, which is always done whole; with ``behind`` those alone whose path comes after it.
+
+    A message that stands in several files counts for the one it came with first, unless nothing but whole
+    projects, sessions and sources is asked for: then files that hold nothing but copies of theirs come too.
+    """
     wanted: Document = {"size": {"$gt": 0}}
-    if query:
-        wanted["_id"] = {"$in": sorted(_files_of(query))}
+    if message_filter != MessageFilter():
+        wanted["_id"] = {"$in": sorted(_files_of(message_filter))}
+    if behind:
+        wanted["path"] = {"$gt": behind}
     if kept:
         wanted["layout"] = {"$ne": NOT_KEPT}
     with connection.translated():
@@ -157,20 +161,21 @@ def find_files(message_filter: Any, *, kept: bool = False) -> Iterator[SourceFil
             yield from_document(document)
 
 
-def _files_of(query: Document) -> set[ObjectId]:
-    with connection.translated():
-        held = {
-            each["_id"] for each in connection.collection(MESSAGES).aggregate(_distinct(query, "$fileId"))
-        }
-        if set(query) <= {"sessionId", "projectId", "source"}:
-            # A session's file list also knows the files that hold nothing but copies.
-            sessions = connection.collection(SESSIONS).find(query, {"fileIds": 1})
-            held.update(file_id for session in sessions for file_id in session["fileIds"])
+def _files_of(message_filter: MessageFilter) -> set[ObjectId]:
+    held: set[ObjectId] = set()
+    held.update(grouping.distinct_values(message_filter, "fileId"))
+    for query in message_queries(message_filter):
+        with connection.translated():
+            if set(query) <= {"sessionId", "projectId", "source"}:
+                held.update(_listed_files(query))
     return held
 
 
-def _distinct(query: Document, value: str) -> list[Document]:
-    return [{"$match": query}, {"$group": {"_id": value}}]
+def _listed_files(query: Query) -> Iterator[ObjectId]:
+    """Those of the sessions' own lists, which also know the files that hold nothing but copies."""
+    by_id = {"_id" if name == "sessionId" else name: value for name, value in query.items()}
+    for session in connection.collection(SESSIONS).find(by_id, {"fileIds": 1}):
+        yield from session["fileIds"]
 
 
 @dataclass(slots=True, order=True)
@@ -246,12 +251,19 @@ def _spans(source: SourceFile, chunks: Iterator[Chunk]) -> Iterator[bytes]:
 
 def _chunks_of(file_id: ObjectId) -> Iterator[Chunk]:
     """The chunks of messages (set aside or not), copies and rejected records, in the file's order."""
-    messages, versions = (_messages_of(name, file_id) for name in (MESSAGES, VERSIONS))
-    return merge(messages, versions, _copies_of(file_id), _rejected_of(file_id))
+    fields = {"seq": 1, "record": 1, "raw": 1}
+    versions = _in_order(VERSIONS, {"fileId": file_id}, fields)
+    messages = _messages_of(file_id, {"fileId": 1, **fields})
+    return merge(_chunked(messages), _chunked(versions), _copies_of(file_id), _rejected_of(file_id))
 
 
-def _messages_of(name: str, file_id: ObjectId) -> Iterator[Chunk]:
-    for each in _in_order(name, {"fileId": file_id}, {"seq": 1, "record": 1, "raw": 1}):
+def _messages_of(file_id: ObjectId, fields: Document) -> Iterator[Document]:
+    wanted = Wanted(MessageFilter(), {"fileId": file_id})
+    return Scan(wanted, (("fileId", 1), ("seq", 1)), FETCH, fields).run()
+
+
+def _chunked(messages: Iterator[Document]) -> Iterator[Chunk]:
+    for each in messages:
         yield Chunk(each["seq"], 0, each.get("raw"), each.get("record"))
 
 
@@ -274,11 +286,10 @@ def _copies_of(file_id: ObjectId) -> Iterator[Chunk]:
 
 def _joined(copies: list[Document]) -> Iterator[Chunk]:
     wanted = [each["messageId"] for each in copies if "raw" not in each]
-    records: dict[bytes, Any] = {}
-    for name in (MESSAGES, VERSIONS):
-        if len(records) < len(wanted):
-            found = connection.collection(name).find({"_id": {"$in": wanted}}, {"record": 1})
-            records.update({each["_id"]: each["record"] for each in found})
+    records = {key: each["record"] for key, each in find_by_ids(wanted).items()} if wanted else {}
+    if len(records) < len(wanted):
+        found = connection.collection(VERSIONS).find({"_id": {"$in": wanted}}, {"record": 1})
+        records.update({each["_id"]: each["record"] for each in found})
     for each in copies:
         raw = each.get("raw")
         record = records[each["messageId"]] if raw is None else None

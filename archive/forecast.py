@@ -45,9 +45,10 @@ def expect(messages: list[Message]) -> Expected:
 
 
 def _expected(unit: UnitOfWork, messages: list[Message]) -> Expected:
-    found = find_known(unit, [message.key for message in messages])
+    found = find_known(unit, messages)
     fresh = [(message, message.key) for message in messages if message.key not in found]
     settled = conflicts.settle(unit, messages, fresh, conflicts.KEEP_BOTH)
+    unit.check_names()
     return Expected(len(fresh), len(messages) - len(fresh), settled.conflicts.total())
 
 
@@ -67,6 +68,7 @@ class DryRun(BulkWriter):
         fresh, _ = resolved(unit, batch)
         fresh = [each for each in fresh if not self._is_elsewhere(each[0])]
         settled = conflicts.settle(unit, batch.messages, fresh, self.conflict)
+        unit.check_names()
         by_file = counts_by_file(batch, settled)
         counts = counts_after(self.checkpoint.counts, by_file)
         self.checkpoint.save(unit, batch.position, counts)

@@ -1,15 +1,19 @@
 """What must hold at the end of an import: every record accounted for, every file whole."""
 
+from collections import Counter
+from functools import partial
+
 from bson.objectid import ObjectId
 from pymongo.client_session import ClientSession
 
-from archive import checkpoints, connection, import_reports
+from archive import checkpoints, connection, import_reports, moments
 from archive.batch import COUNTED, EMPTY_COUNTS
-from archive.collections import COPIES, FILES, IMPORT_FILES, MESSAGES, REJECTED, VERSIONS
+from archive.collections import COPIES, FILES, IMPORT_FILES, REJECTED, VERSIONS
 from archive.connection import Document
+from archive.moments import Moment
 
 FILES_AT_ONCE = 500
-HOLDERS = (MESSAGES, COPIES, VERSIONS)
+Held = Counter[ObjectId]
 
 
 def check_import(job_id: str) -> None:
@@ -40,22 +44,27 @@ def _check_sum(job_id: str, counts: dict[str, int]) -> None:
 
 def _check_files(job_id: str, ids: list[ObjectId]) -> None:
     """At one moment, since other imports go on meanwhile; files that they took on are theirs to check."""
-    query = {"_id": {"$in": ids}, "importId": job_id, "complete": True}
-    with connection.client().start_session(snapshot=True) as session:
-        found = connection.collection(FILES).find(
-            query, {"path": 1, "records": 1, "rejected": 1}, session=session
-        )
-        files = {each["_id"]: each for each in found}
-        records = [_counted(name, {"fileId": {"$in": list(files)}}, session) for name in HOLDERS]
-        waste = {"fileId": {"$in": list(files)}, "part": 0, "superseded": {"$ne": True}}
-        rejected = _counted(REJECTED, waste, session)
+    files, records, rejected = moments.at_one_moment(partial(_held, job_id, ids))
     for file_id, file in files.items():
-        held = sum(each.get(file_id, 0) for each in records)
-        if (held, rejected.get(file_id, 0)) != (file["records"], file["rejected"]):
+        if (records[file_id], rejected[file_id]) != (file["records"], file["rejected"]):
             raise AssertionError(
                 f"{file['path']} has {file['records']} records and {file['rejected']} rejected ones, "
-                f"the archive holds {held} and {rejected.get(file_id, 0)}"
+                f"the archive holds {records[file_id]} and {rejected[file_id]}"
             )
+
+
+def _held(job_id: str, ids: list[ObjectId], moment: Moment) -> tuple[dict[ObjectId, Document], Held, Held]:
+    """The files of the import, and how many records and rejected ones the archive holds of each."""
+    session = moment.session
+    query = {"_id": {"$in": ids}, "importId": job_id, "complete": True}
+    fields = {"path": 1, "records": 1, "rejected": 1}
+    files = {each["_id"]: each for each in connection.collection(FILES).find(query, fields, session=session)}
+    of_files = {"fileId": {"$in": list(files)}}
+    records: Held = Counter()
+    for name in (*moment.cards(), COPIES, VERSIONS):
+        records.update(_counted(name, of_files, session))
+    waste = {**of_files, "part": 0, "superseded": {"$ne": True}}
+    return files, records, Counter(_counted(REJECTED, waste, session))
 
 
 def _counted(name: str, query: Document, session: ClientSession) -> dict[ObjectId, int]:

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,19 +30,29 @@ class Page:
     previous: str | None = None
 
 
-def find_page(
-    source: Collection[Document], query: Document, order: Order, *, cursor: str | None, limit: int
-) -> Page:
-    """One page of what ``query`` fits, by ``order``, whose last key must be unique and never missing.
+Find = Callable[[Sequence[Any] | None, Order, int], list[Document]]
+"""Finds what stands behind a key (None: everything) in an order, at most so many."""
+
+
+def find_in(source: Collection[Document], query: Document) -> Find:
+    """Finds what ``query`` fits in one collection."""
+
+    def find(key: Sequence[Any] | None, order: Order, most: int) -> list[Document]:
+        wanted = query if key is None else {"$and": [query, after(key, order)]}
+        with connection.translated():
+            return list(source.find(wanted).sort(list(order)).limit(most))
+
+    return find
+
+
+def find_page(find: Find, order: Order, *, cursor: str | None, limit: int) -> Page:
+    """One page of what ``find`` finds, by ``order``, whose last key must be unique and never missing.
 
     Raises ``BadInput`` for a cursor that is none. Reads ``limit`` + 1 documents by index.
     """
     backwards, key = _decoded(cursor, order) if cursor else (False, None)
     direction = [(name, -way if backwards else way) for name, way in order]
-    if key is not None:
-        query = {"$and": [query, after(key, direction)]}
-    with connection.translated():
-        found = list(source.find(query).sort(direction).limit(limit + 1))
+    found = find(key, direction, limit + 1)
     more, items = len(found) > limit, found[:limit]
     if backwards:
         items.reverse()

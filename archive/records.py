@@ -120,6 +120,7 @@ class Message:
     """A record in normal form, ready to be stored, with what it adds to its session.
 
     ``key`` is the identity for repetition 0; ``document`` holds every stored field but ``_id``.
+    ``is_timed`` tells that ``timestamp`` is the record's own: then the same record has it wherever it stands.
     ``size`` is its length in the file in bytes; ``implied`` stands before its bytes there, and is kept only
     where they are. ``has_raw`` tells that its exact bytes are stored;
     ``crc`` tells apart what is the same but for the order of its keys;
@@ -135,6 +136,7 @@ class Message:
     project_id: ObjectId
     document: dict[str, Any]
     timestamp: datetime | None
+    is_timed: bool = False
     size: int = 0
     implied: bytes = b""
     has_raw: bool = False

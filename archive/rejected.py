@@ -7,7 +7,7 @@ from bson.objectid import ObjectId
 from archive import connection
 from archive.collections import FILES, REJECTED
 from archive.connection import Document
-from archive.paging import Page, find_page
+from archive.paging import Page, find_in, find_page
 from archive.records import line_of
 
 SAMPLE_BYTES = 500
@@ -21,9 +21,8 @@ def page_rejected(job_id: str, *, cursor: str | None = None, limit: int = 100) -
 
     Raises ``BadInput`` for a bad cursor.
     """
-    page = find_page(
-        connection.collection(REJECTED), {"jobId": job_id, "part": 0}, ORDER, cursor=cursor, limit=limit
-    )
+    find = find_in(connection.collection(REJECTED), {"jobId": job_id, "part": 0})
+    page = find_page(find, ORDER, cursor=cursor, limit=limit)
     paths = _paths({each["fileId"] for each in page.items})
     return Page([_told(each, paths) for each in page.items], page.next, page.previous)
 

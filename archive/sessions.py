@@ -1,6 +1,5 @@
 """Reading sessions and projects."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,15 +9,16 @@ from typing import Any
 from bson.decimal128 import Decimal128
 
 from archive import connection
+from archive.choosing import session_chunks
 from archive.collections import FILES, PROJECTS, SESSIONS
 from archive.connection import Document
 from archive.errors import BadInput, NotFound
-from archive.filters import MessageFilter, object_id
-from archive.paging import Order, Page, find_page
+from archive.filters import MessageFilter, literal_pattern, object_id
+from archive.paging import Order, Page, find_in, find_page
+from archive.scanning import EVERYTHING, Span
 
 DEFAULT_SORT = "-endedAt"
 SORTS = ("endedAt", "startedAt", "totalCost", "messageCount", "title")
-LOOK_AHEAD = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SessionFilter:
         if self.model:
             query["models"] = {"$eq": self.model}
         if self.text:
-            query["title"] = {"$regex": _pattern(self.text[:200]), "$options": "i"}
+            query["title"] = {"$regex": literal_pattern(self.text[:200]), "$options": "i"}
         if self.since:
             query["endedAt"] = {"$gte": self.since}
         if self.until:
@@ -58,20 +58,10 @@ class SessionFilter:
         return ((name, way), ("sessionId", way))
 
 
-def _pattern(text: str) -> str:
-    """The regular expression of the text itself, as it is stored: halves of characters are question marks."""
-    return re.escape(text.encode("utf-8", "replace").decode()).replace("\0", r"\x00")
-
-
 def page_sessions(session_filter: SessionFilter, *, cursor: str | None = None, limit: int = 50) -> Page:
     """A page of sessions. Raises ``BadInput``."""
-    page = find_page(
-        connection.collection(SESSIONS),
-        session_filter.to_query(),
-        session_filter.order(),
-        cursor=cursor,
-        limit=limit,
-    )
+    find = find_in(connection.collection(SESSIONS), session_filter.to_query())
+    page = find_page(find, session_filter.order(), cursor=cursor, limit=limit)
     return Page([_plain(each) for each in page.items], page.next, page.previous)
 
 
@@ -84,18 +74,18 @@ def get_session(session_id: str) -> Document:
     return _plain(found)
 
 
-def find_sessions(message_filter: MessageFilter) -> Iterator[Document]:
-    """The sessions that can hold messages the filter fits, by ``sessionId``: a superset, read in batches."""
-    query: Document = {}
-    if message_filter.session_ids:
-        query["_id"] = {"$in": list(message_filter.session_ids)}
-    if message_filter.since:
-        query["endedAt"] = {"$gte": message_filter.since}
-    if message_filter.until:
-        query["startedAt"] = {"$lt": message_filter.until}
-    with connection.translated():
-        for each in connection.collection(SESSIONS).find(query).sort("_id", 1).batch_size(LOOK_AHEAD):
-            yield _plain(each)
+def find_sessions(message_filter: MessageFilter, span: Span = EVERYTHING) -> Iterator[Document]:
+    """The sessions that can hold messages the filter fits in ``span``, by ``sessionId``: a superset, read in
+    chunks."""
+    wanted = [message_filter.session_query(), span.session_query()]
+    for chunk in session_chunks({"$and": wanted}):
+        yield from map(_plain, chunk)
+
+
+def message_counts(message_filter: MessageFilter) -> Iterator[tuple[str, int]]:
+    """The ids of those sessions, with how many messages each has as a whole."""
+    for chunk in session_chunks(message_filter.session_query(), {"messageCount": 1}):
+        yield from ((each["_id"], each["messageCount"]) for each in chunk)
 
 
 def count_sessions() -> int:

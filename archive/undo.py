@@ -15,7 +15,7 @@ from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
-from archive import checkpoints, connection, events
+from archive import checkpoints, connection, events, locks, partitions, recalling
 from archive.checkpoints import AlreadyWritten, Checkpoint
 from archive.collections import (
     CALLS,
@@ -23,6 +23,7 @@ from archive.collections import (
     COPIES,
     FILES,
     IMPORT_FILES,
+    KEYS,
     MESSAGES,
     PROJECTS,
     REJECTED,
@@ -33,13 +34,15 @@ from archive.collections import (
 from archive.conflicts import RAW
 from archive.connection import Document
 from archive.entanglement import check_can_undo
-from archive.events import RollingBack
+from archive.locks import Locked, RollingBack
+from archive.partitions import Holding, Tier
 from archive.preimages import CALL, FILE, PROJECT, SESSION
 from archive.session_stats import subtract_sessions
 from archive.unit_of_work import UnitOfWork, patiently
 
 MAX_DOCS = 500
 MAX_BYTES = 16 * 1024 * 1024
+BATCHES_AT_ONCE = 20
 WAIT_SECONDS = 1.0
 BEGUN = "begun"
 DONE = "done"
@@ -51,12 +54,13 @@ Documents = list[RawBSONDocument]
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """So many documents of about ``total`` are as before; with ``waits_for``, another import is being rolled
-    back first."""
+    """So many documents of about ``total`` are as before; with ``waits_for``, another job is at work on the
+    whole archive first, and ``why`` says how."""
 
     done: int
     total: int
     waits_for: str = ""
+    why: str = ""
 
 
 def is_begun(job_id: str) -> bool:
@@ -141,23 +145,23 @@ class _Undo:
         while True:
             try:
                 started = self._do(self._lock)
-            except RollingBack as other:
-                waiting = Undone(0, 0, waits_for=other.job_id)
+            except Locked as other:
+                waiting = Undone(0, 0, waits_for=other.job_id, why=other.why)
             else:
                 yield started
                 return
             yield waiting
-            events.is_free_within(WAIT_SECONDS)
+            locks.is_free_within(WAIT_SECONDS)
 
     def _lock(self, unit: UnitOfWork) -> None:
-        events.lock(unit, self.job_id)
+        locks.lock(unit, RollingBack, self.job_id)
         check_can_undo(self.job_id, unit)
 
     def _finish(self, unit: UnitOfWork) -> None:
         position = events.next_position(unit, self.job_id)
         figures = {name: self.checkpoint.position.get(name, 0) for name in ("deleted", "restored")}
         events.append(unit, position, "import.rolled_back", jobId=self.job_id, **figures)
-        events.unlock(unit, self.job_id)
+        locks.unlock(unit, RollingBack, self.job_id)
 
     def _mark_reports(self) -> None:
         with connection.translated():
@@ -177,17 +181,31 @@ class _Undo:
         return patiently(find)
 
     def _file(self, file_id: ObjectId) -> Iterator[Undone]:
-        for name in (MESSAGES, COPIES):
-            for found in _chunks(name, {"fileId": file_id, **self.mine}, after="seq"):
-                yield self._delete(name, found)
+        made = {"fileId": file_id, **self.mine}
+        patiently(lambda: self._recall(made))
+        # While the lock is held, nobody moves or rotates messages.
+        for name in patiently(_hot):
+            for found in _chunks(name, made, after="seq", sized=True):
+                yield self._do(_removal_from(name, found), done=len(found), deleted=len(found))
+        for found in _chunks(COPIES, made, after="seq"):
+            yield self._delete(COPIES, found)
         for found in _chunks(REJECTED, {"jobId": self.job_id, "fileId": file_id}):
             yield self._delete(REJECTED, found)
         for found in _chunks(REJECTED, {"fileId": file_id, "supersededBy": self.job_id}):
             yield self._do(_unsupersede(found), done=len(found))
 
+    def _recall(self, made: Document) -> None:
+        """Have those messages in hot again that have left it."""
+        with connection.translated():
+            # Without a partition outside hot, keys are those of a layout that is not live yet.
+            parts = partitions.read_partitions()
+            has_left = any(each.tier != Tier.HOT and each.count != 0 for each in parts)
+            numbers = sorted(connection.collection(KEYS).distinct("batch", made)) if has_left else []
+        for start in range(0, len(numbers), BATCHES_AT_ONCE):
+            recalling.recall(numbers[start : start + BATCHES_AT_ONCE], self.job_id)
+
     def _delete(self, name: str, found: Documents) -> Undone:
-        deleted = len(found) if name == MESSAGES else 0
-        return self._do(_deletion(name, found), done=len(found), deleted=deleted)
+        return self._do(_deletion(name, found), done=len(found))
 
     def _versions(self) -> Iterator[Undone]:
         """What this import set aside: its own is deleted, another's goes back to its conversation."""
@@ -279,20 +297,39 @@ def _former(before: RawBSONDocument) -> Document:
     return change
 
 
-def _chunks(name: str, query: Document, *, after: str = "", whole: bool = False) -> Iterator[Documents]:
-    """The documents that fit the query, some hundred at a time, ``whole`` or their keys alone.
+def _hot() -> list[str]:
+    return [each.name for each in partitions.find_partitions() if each.tier == Tier.HOT and each.count != 0]
+
+
+def _removal_from(name: str, found: Documents) -> Work:
+    """Delete messages from a hot partition, which then holds so much less."""
+    lost = Holding.of((each.get("timestamp"), each["bytes"]) for each in found)
+
+    def work(unit: UnitOfWork) -> None:
+        _deletion(name, found)(unit)
+        partitions.lose(unit, name, lost)
+
+    return work
+
+
+def _chunks(
+    name: str, query: Document, *, after: str = "", whole: bool = False, sized: bool = False
+) -> Iterator[Documents]:
+    """The documents that fit the query, some hundred at a time, ``whole`` or their keys alone, or, ``sized``,
+    with their times and ``bytes``.
 
     With ``after``, a key that orders them, each comes once; without, as often as it still fits: its taker
     must see to that.
     """
-    while found := patiently(partial(_fetch, name, query, after, whole=whole)):
+    sizes = {"timestamp": 1, "bytes": {"$bsonSize": "$$ROOT"}} if sized else {}
+    fields = None if whole else {"_id": 1, **({after: 1} if after else {}), **sizes}
+    while found := patiently(partial(_fetch, name, query, after, fields)):
         yield found
         if after:
             query = query | {after: {"$gt": found[-1][after]}}
 
 
-def _fetch(name: str, query: Document, after: str, *, whole: bool) -> Documents:
-    fields = None if whole else {"_id": 1, **({after: 1} if after else {})}
+def _fetch(name: str, query: Document, after: str, fields: Document | None) -> Documents:
     cursor = connection.collection(name).with_options(RAW).find(query, fields).limit(MAX_DOCS)
     if after:
         cursor = cursor.sort(after, 1)

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import TypeVar
 
 from pymongo.client_session import ClientSession
@@ -11,15 +12,20 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from archive import connection
+from archive import connection, locks, partitions
+from archive.collections import COUNTERS, EVENTS, KEYS
 from archive.connection import Document
 from archive.errors import Unavailable
+from archive.locks import NotOurTurn
+from archive.partitions import Partition, PartitionState, Tier, read_partitions
 
 T = TypeVar("T")
 
 DUPLICATE_KEY = 11000
 PATIENCE_SECONDS = 600.0
 MAX_DUPLICATE_RERUNS = 20
+TURN_SECONDS = 0.02
+"""About how long others write before it is one's turn: a tenth of what a batch takes."""
 
 
 class UnitOfWork:
@@ -30,6 +36,42 @@ class UnitOfWork:
 
     def __getitem__(self, name: str) -> Collection[Document]:
         return connection.collection(name)
+
+    @cached_property
+    def partitions(self) -> tuple[Partition, ...]:
+        """The catalogue as this transaction sees it, read once. Raises ``Locked`` while hot messages are
+        rotated: they may be under neither of their names."""
+        found = read_partitions(self.session)
+        if any(each.state == PartitionState.ROTATING for each in found):
+            locks.check(self[COUNTERS].find_one({"_id": EVENTS}, session=self.session))
+        return found
+
+    @property
+    def hot(self) -> list[str]:
+        """The collections in which messages can be changed."""
+        return [each.name for each in self.hot_partitions]
+
+    @property
+    def hot_partitions(self) -> list[Partition]:
+        """Those of them in which there may be some."""
+        return [each for each in self.partitions if each.tier == Tier.HOT and each.count != 0]
+
+    @property
+    def cards(self) -> list[str]:
+        """The collections that between them have one document for each message, with the fields of
+        ``keys.KEY_FIELDS``."""
+        return self.hot + ([KEYS] if self.has_left_hot else [])
+
+    @property
+    def has_left_hot(self) -> bool:
+        """Whether any message is elsewhere than hot."""
+        return any(each.tier != Tier.HOT and each.count != 0 for each in self.partitions)
+
+    def check_names(self) -> None:
+        """For a transaction that only reads: have it run again where partitions have got other names since it
+        began. One that takes a position (``events``) need not ask."""
+        if partitions.version() != partitions.version(self.session):
+            raise NotOurTurn
 
 
 class Transactions:
@@ -62,6 +104,12 @@ class Transactions:
         for attempt in range(1_000_000):
             try:
                 return self._attempt(work)
+            except NotOurTurn as later:
+                # The driver keeps what it last met in a frame that this holds: together they would keep the
+                # whole batch alive until the collector comes by.
+                later.__traceback__ = None
+                # The driver would wait longer from time to time, up to half a second, while nobody writes.
+                time.sleep((0.5 + random.random()) * TURN_SECONDS)  # noqa: S311 jitter, not a secret
             except PyMongoError as error:
                 self._wait_or_raise(error, attempt, deadline)
         raise AssertionError("unreachable")

@@ -1,4 +1,4 @@
-"""Run the set: ``python -m benchmarks [import] [formats] [export] [web] [--size 1GB]``."""
+"""Run the set: ``python -m benchmarks [import] [formats] [export] [live] [storage] [web] [--size 1GB]``."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import export_bench, format_bench, import_bench, web_bench
+from benchmarks import export_bench, format_bench, import_bench, live_bench, storage_bench, web_bench
 from benchmarks.gen_corpus import parse_size
 from benchmarks.ground import ROOT, ground
 from benchmarks.report import Report
@@ -16,6 +16,8 @@ BENCHES: dict[str, Callable[..., Any]] = {
     "import": import_bench.run,
     "formats": format_bench.run,
     "export": export_bench.run,
+    "live": live_bench.run,
+    "storage": storage_bench.run,
     "web": web_bench.run,
 }
 SMALL, LARGE = 50_000_000, 250_000_000

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from benchmarks import targets
+from benchmarks.child import READY
 from benchmarks.corpora import Corpus, claude_ai, corpus, human_size, sessions, zipped
 from benchmarks.ground import ROOT, Ground, RunFailedError
 from benchmarks.import_bench import expect, rounds_for
@@ -88,9 +89,7 @@ def measure_at_once(ground: Ground, report: Report, size: int) -> None:
         report.say(f"{AT_ONCE} imports at once: {way} …")
         # One before the others, which find the collections made.
         before = ground.run(way, database=database, path=str(files[0].path))
-        started = time.perf_counter()
-        found = _all_at_once(ground, way, database, files[1:])
-        seconds[way] = time.perf_counter() - started
+        seconds[way], found = _all_at_once(ground, way, database, files[1:])
         collection = "messages_current" if way == "import" else "messages"
         stored[way] = ground.database(database)[collection].estimated_document_count()
         for each in found:
@@ -110,22 +109,35 @@ def measure_at_once(ground: Ground, report: Report, size: int) -> None:
     )
 
 
-def _all_at_once(ground: Ground, way: str, database: str, files: list[Corpus]) -> list[dict[str, Any]]:
-    """Each file in a process of its own, all at the same time."""
+def _all_at_once(
+    ground: Ground, way: str, database: str, files: list[Corpus]
+) -> tuple[float, list[dict[str, Any]]]:
+    """Each file in a process of its own, begun at the same moment when all are ready, as workers are."""
     processes = [
         subprocess.Popen(
-            ground.command(way, path=str(file.path)),
+            ground.command(way, path=str(file.path), waits=True),
             env=ground.environment(database),
             cwd=ROOT,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         for file in files
     ]
+    for process in processes:
+        expect(_line(process) == READY, f"{way} does not begin")
+    started = time.perf_counter()
+    for process in processes:
+        print(file=process.stdin, flush=True)
     ended = [(process.communicate()[0], process.returncode) for process in processes]
+    seconds = time.perf_counter() - started
     if any(code for _, code in ended):
         raise RunFailedError(f"{way}: {[code for _, code in ended]}")
-    return [json.loads(output.splitlines()[-1]) for output, _ in ended]
+    return seconds, [json.loads(output.splitlines()[-1]) for output, _ in ended]
+
+
+def _line(process: subprocess.Popen[str]) -> str:
+    return process.stdout.readline().strip() if process.stdout else ""
 
 
 def _ratio(runs: Runs) -> float:

@@ -6,6 +6,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,11 +64,9 @@ class Children:
 
     def _watch(self) -> None:
         while not self._end.wait(0.05):
-            for pid in self._pids():
-                try:
+            with suppress(OSError, LookupError):  # a thread or a child has ended in between: next time
+                for pid in self._pids():
                     self.peaks[pid] = max(self.peaks.get(pid, 0.0), peak_mb(pid))
-                except (OSError, LookupError):
-                    continue  # it has ended in between
 
     def _pids(self) -> list[int]:
         tasks = Path("/proc/self/task").iterdir()

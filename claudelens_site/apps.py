@@ -13,11 +13,12 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the archive where its server is (nothing connects yet), register the checks."""
-        from archive import connection
+        from archive import connection, query_listener
 
         # Importing them registers the checks, and makes our Celery app the one of every task.
         from claudelens_site import celery, checks  # noqa: F401
 
+        query_listener.configure(settings.CLAUDELENS_QUERY_SAMPLE_PERCENT / 100)
         connection.configure(
             settings.MONGODB_URL,
             settings.MONGODB_DATABASE,

@@ -39,6 +39,8 @@ def _mongod(folder: Path, port: int) -> list[str]:
         *("--noscripting", "--nounixsocket", "--quiet"),
         # Alone in its set it has nobody to hand over to: do not wait 15 s for that at each stop.
         *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
+        # What a killed process leaves open holds what it wrote for so long, and half as long again.
+        *("--setParameter", "transactionLifetimeLimitSeconds=30"),
     ]
 
 

@@ -37,12 +37,22 @@ COUNTS = (
     "CLAUDELENS_JOB_MAX_ATTEMPTS",
     "CLAUDELENS_REAPER_SECONDS",
     "CLAUDELENS_ARTIFACT_DAYS",
+    "CLAUDELENS_EXPORT_PROCESSES",
+    "CLAUDELENS_ARTIFACT_QUOTA_BYTES",
+    "CLAUDELENS_LIVE_STREAMS",
+    "CLAUDELENS_LINK_HOURS",
+    "CLAUDELENS_LINK_MAX_HOURS",
+    "CLAUDELENS_DOWNLOAD_LOG_DAYS",
     "CLAUDELENS_MONGODB_POOL_MAX",
 )
 NO_LIMIT_BY_ZERO = (
     "CLAUDELENS_UPLOADS_PER_HOUR",
     "CLAUDELENS_IMPORTS_PER_HOUR",
     "CLAUDELENS_ACTIVE_IMPORTS",
+    "CLAUDELENS_ACTIVE_EXPORTS",
+    "CLAUDELENS_EXPORTS_PER_DAY",
+    "CLAUDELENS_LIVE_STREAMS_PER_USER",
+    "CLAUDELENS_WRONG_LINKS_PER_MINUTE",
     "CLAUDELENS_API_PER_MINUTE",
     "CLAUDELENS_NOTIFY_AFTER_SECONDS",
     "CLAUDELENS_MONGODB_POOL_MIN",
@@ -51,6 +61,7 @@ PERCENTAGES = (
     "CLAUDELENS_REJECT_LIMIT_PERCENT",
     "CLAUDELENS_DISK_FULL_PERCENT",
     "CLAUDELENS_DISK_PAUSE_PERCENT",
+    "CLAUDELENS_QUERY_SAMPLE_PERCENT",
 )
 BSON_BYTES = 16 * 1024**2
 
@@ -151,6 +162,12 @@ def relations() -> Findings:
             hint="Set the smaller number of connections as the minimum.",
             id="claudelens.E007",
         )
+    if settings.CLAUDELENS_ARTIFACT_MAX_DAYS < settings.CLAUDELENS_ARTIFACT_DAYS:
+        yield Error(
+            "CLAUDELENS_ARTIFACT_MAX_DAYS is smaller than CLAUDELENS_ARTIFACT_DAYS.",
+            hint="Nothing can be kept longer than the longest time: set the larger number there.",
+            id="claudelens.E007",
+        )
     for name in PERCENTAGES:
         if not 0 <= getattr(settings, name) <= 100:
             yield Error(
@@ -230,6 +247,24 @@ def https() -> Findings:
         )
 
 
+def maintenance() -> Findings:
+    """E016: no bell rings at the 25th hour. E017: what is no bucket keeps nothing."""
+    for step, hour in settings.CLAUDELENS_MAINTENANCE_HOURS.items():
+        if hour > 23:
+            yield Error(
+                f"CLAUDELENS_{step.upper()}_HOUR is {hour}, which is no hour of a day.",
+                hint="Set it to a number from 0 to 23, or to -1 for never.",
+                id="claudelens.E016",
+            )
+    url = urlsplit(settings.CLAUDELENS_FROZEN_URL)
+    if settings.CLAUDELENS_FROZEN_URL and (url.scheme != "s3" or not url.netloc):
+        yield Error(
+            "CLAUDELENS_FROZEN_URL is no address of a bucket.",
+            hint="Give one such as s3://bucket/folder, or leave it out to use a folder of this server.",
+            id="claudelens.E017",
+        )
+
+
 CHECKS: tuple[Callable[[], Findings], ...] = (
     readable,
     data_folder,
@@ -242,6 +277,7 @@ CHECKS: tuple[Callable[[], Findings], ...] = (
     origins,
     e_mail,
     log_format,
+    maintenance,
     https,
 )
 

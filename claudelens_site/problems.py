@@ -138,7 +138,9 @@ def _response(members: dict[str, Any], headers: dict[str, str] | None = None) ->
 
 
 def _headers(error: errors.ArchiveError) -> dict[str, str]:
-    return {"Retry-After": str(error.retry_after)} if isinstance(error, errors.TooMany) else {}
+    if isinstance(error, (errors.TooMany, errors.Busy)):
+        return {"Retry-After": str(error.retry_after)}
+    return {}
 
 
 def _detail(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 ``python -m claudelens_site.server --port 8000`` serves the site. Stock daphne writes as fast as
 the application yields, whatever the client takes; and its HTTP library parses multipart bodies
-into memory before Django has seen who is asking. Both end here.
+into memory before Django has seen who is asking. Both end here. And an answer whose making fails in the
+middle would look like a whole one, or hang: here its connection is cut.
 """
 
 import argparse
@@ -90,6 +91,24 @@ class BoundedRequest(http_protocol.WebRequest):  # type: ignore[misc]
         """The client is gone."""
         self._let_go()
         super().connectionLost(reason)
+
+    def handle_exception(self, exception: BaseException) -> None:
+        """The application failed. An answer that has begun is cut, never ended as if it were whole."""
+        if self._response_started:
+            self._cut()
+        else:
+            super().handle_exception(exception)
+
+    def _cut(self) -> None:
+        self._let_go()
+        if self.channel is None:
+            return
+        if self.chunked:
+            # The client gets what was written, misses the last chunk, and knows by that. One that takes
+            # nothing is cut off by force a little later.
+            self.channel.timeoutConnection()
+        else:
+            self.channel.transport.abortConnection()
 
     def _let_go(self) -> None:
         self.gate.stopProducing()

@@ -4,16 +4,17 @@ Nothing here connects to a server: commands like ``check`` work with all of them
 """
 
 import json
+import os
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
-import structlog
 from csp.constants import NONE, SELF
 from environ import Env
 
-from claudelens_site import dotenv, embedded
+from claudelens_site import beat, dotenv, embedded, logs
 from claudelens_site.environment import ToldEnv
 from claudelens_site.secrets_file import secret_key_in
 
@@ -21,6 +22,7 @@ from claudelens_site.secrets_file import secret_key_in
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+CLAUDELENS_VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 env = ToldEnv()
 dotenv.load()
 
@@ -40,6 +42,8 @@ MONGODB_URL = env.str("MONGODB_URL", "") or _servers.mongodb_url
 MONGODB_DATABASE = env.str("MONGODB_DATABASE", "claudelens")
 CLAUDELENS_MONGODB_POOL_MIN = env.int("CLAUDELENS_MONGODB_POOL_MIN", 0)
 CLAUDELENS_MONGODB_POOL_MAX = env.int("CLAUDELENS_MONGODB_POOL_MAX", 50)
+# How many of a hundred quick queries are counted; 0 switches counting off, of slow ones too.
+CLAUDELENS_QUERY_SAMPLE_PERCENT = env.int("CLAUDELENS_QUERY_SAMPLE_PERCENT", 10)
 REDIS_URL = env.str("REDIS_URL", "") or _servers.redis_url
 DATABASES = {
     "default": Env.db_url_config(
@@ -79,6 +83,17 @@ CLAUDELENS_JOB_HEARTBEAT_SECONDS = env.int("CLAUDELENS_JOB_HEARTBEAT_SECONDS", 1
 CLAUDELENS_JOB_MAX_ATTEMPTS = env.int("CLAUDELENS_JOB_MAX_ATTEMPTS", 3)
 CLAUDELENS_REAPER_SECONDS = env.int("CLAUDELENS_REAPER_SECONDS", 30)
 CLAUDELENS_ARTIFACT_DAYS = env.int("CLAUDELENS_ARTIFACT_DAYS", 14)
+CLAUDELENS_ARTIFACT_MAX_DAYS = env.int("CLAUDELENS_ARTIFACT_MAX_DAYS", 90)
+CLAUDELENS_ARTIFACT_QUOTA_BYTES = env.int("CLAUDELENS_ARTIFACT_QUOTA_BYTES", 50 * 1024**3)
+CLAUDELENS_ACTIVE_EXPORTS = env.int("CLAUDELENS_ACTIVE_EXPORTS", 20)
+CLAUDELENS_EXPORTS_PER_DAY = env.int("CLAUDELENS_EXPORTS_PER_DAY", 500)
+CLAUDELENS_EXPORT_PROCESSES = env.int("CLAUDELENS_EXPORT_PROCESSES", min(2, os.cpu_count() or 1))
+CLAUDELENS_LIVE_STREAMS = env.int("CLAUDELENS_LIVE_STREAMS", 8)
+CLAUDELENS_LIVE_STREAMS_PER_USER = env.int("CLAUDELENS_LIVE_STREAMS_PER_USER", 3)
+CLAUDELENS_LINK_HOURS = env.int("CLAUDELENS_LINK_HOURS", 72)
+CLAUDELENS_LINK_MAX_HOURS = env.int("CLAUDELENS_LINK_MAX_HOURS", 720)
+CLAUDELENS_WRONG_LINKS_PER_MINUTE = env.int("CLAUDELENS_WRONG_LINKS_PER_MINUTE", 30)
+CLAUDELENS_DOWNLOAD_LOG_DAYS = env.int("CLAUDELENS_DOWNLOAD_LOG_DAYS", 365)
 CLAUDELENS_ACCEL_REDIRECT = env.bool("CLAUDELENS_ACCEL_REDIRECT", False)
 # What commands over the archive call first (jobs/commands.py must not know the site).
 CLAUDELENS_ENSURE_SERVERS = "claudelens_site.preparation.ensure_ready"
@@ -88,6 +103,21 @@ except ValueError as _error:
     CLAUDELENS_PRICE_OVERRIDES = f"no JSON, {_error}"  # told by check E008
 # Raw PATCH parts are the largest bodies that a view may read at once.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CLAUDELENS_UPLOAD_PART_BYTES + 1024**2
+
+# --- maintenance ------------------------------------------------------------------------------
+CLAUDELENS_FROZEN_DIR = Path(env.str("CLAUDELENS_FROZEN_DIR", str(CLAUDELENS_DATA_DIR / "frozen")))
+CLAUDELENS_FROZEN_URL = env.str("CLAUDELENS_FROZEN_URL", "")
+# "tiered", or "rolling": every message stays hot, in a partition for each month.
+CLAUDELENS_LAYOUT = env.str("CLAUDELENS_LAYOUT", "tiered")
+# The hour (UTC) at which each step is begun by itself; negative: never.
+CLAUDELENS_MAINTENANCE_HOURS = {
+    "measure": env.int("CLAUDELENS_MEASURE_HOUR", 0),
+    "rotate": env.int("CLAUDELENS_ROTATE_HOUR", 0),
+    "tier": env.int("CLAUDELENS_TIER_HOUR", 1),
+    "analyse": env.int("CLAUDELENS_ANALYSE_HOUR", 4),
+    "compact": env.int("CLAUDELENS_COMPACT_HOUR", 4),
+    "verify": env.int("CLAUDELENS_VERIFY_HOUR", 5),
+}
 
 # --- notices and e-mail -----------------------------------------------------------------------
 CLAUDELENS_PUBLIC_URL = env.str("CLAUDELENS_PUBLIC_URL", "").rstrip("/")
@@ -101,8 +131,7 @@ EMAIL_TIMEOUT = 10
 
 # --- Django -----------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "claudelens_site",  # before daphne: its runserver is ours
-    "daphne",
+    "claudelens_site",  # daphne is no app: its runserver is ours, and twisted would cost each worker 17 MB
     "jobs",
     "imports",
     "exports",
@@ -218,7 +247,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["claudelens_site.parsers.ShallowJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["claudelens_site.throttle.PerUserThrottle"],
     "EXCEPTION_HANDLER": "claudelens_site.problems.exception_handler",
@@ -298,6 +327,17 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"expires": 3600},
     },
+    "check kept artifacts": {
+        "task": "exports.tasks.check_artifacts",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 600},
+    },
+    "make exports that are due": {
+        "task": "exports.tasks.run_due_schedules",
+        "schedule": timedelta(minutes=1),
+        # Not behind the exports themselves.
+        "options": {"expires": 60, "queue": "default"},
+    },
     "delete expired uploads": {
         "task": "imports.tasks.expire_uploads",
         "schedule": timedelta(hours=1),
@@ -319,58 +359,13 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
 }
+CELERY_BEAT_SCHEDULE |= beat.maintenance_schedule(CLAUDELENS_MAINTENANCE_HOURS)
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 
 # --- logs -------------------------------------------------------------------------------------
 CLAUDELENS_LOG_LEVEL = env.str("CLAUDELENS_LOG_LEVEL", "INFO")
 CLAUDELENS_LOG_FORMAT = env.str("CLAUDELENS_LOG_FORMAT", "console")
-_shared_processors: list[structlog.typing.Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_logger_name,
-    structlog.stdlib.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
-structlog.configure(
-    processors=[
-        structlog.stdlib.filter_by_level,
-        *_shared_processors,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "foreign_pre_chain": _shared_processors,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
-                structlog.processors.JSONRenderer(),
-            ],
-        },
-        "console": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "foreign_pre_chain": _shared_processors,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(colors=False),
-            ],
-        },
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": CLAUDELENS_LOG_FORMAT}},
-    "root": {"handlers": ["stderr"], "level": CLAUDELENS_LOG_LEVEL},
-    "loggers": {
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.server": {"handlers": [], "propagate": True},
-        "daphne": {"level": "WARNING"},
-        "pymongo": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.configuration(CLAUDELENS_LOG_LEVEL, CLAUDELENS_LOG_FORMAT)
 
 # Values that could not be read, for the system check that names them.
 CLAUDELENS_UNREADABLE = env.unreadable

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from exports import services
-from exports.models import Artifact, ExportJob
-from jobs.admin import JobAdmin
+from archive.errors import ArchiveError
+from exports import presets, schedules, services
+from exports.finished import admin as finished  # noqa: F401  (registers links and downloads)
+from exports.models import Artifact, ExportJob, Preset, Schedule
+from jobs.admin import JobAdmin, ReadOnlyForStaff
 from jobs.wording import human_bytes
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Artifact]
+    AnyAdmin = admin.ModelAdmin[Any]
 else:
-    ModelAdmin = admin.ModelAdmin
+    ModelAdmin = AnyAdmin = admin.ModelAdmin
 
 
 @admin.register(ExportJob)
@@ -70,3 +74,59 @@ class ArtifactAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Artifact | None = None) -> bool:
         """They expire."""
         return False
+
+
+@admin.register(Preset)
+class PresetAdmin(ReadOnlyForStaff, AnyAdmin):
+    """A preset, to look at; it is changed and deleted on its page, where it is checked."""
+
+    list_display = ("name", "owner", "is_shared", "format", "updated_at")
+    list_filter = ("is_shared", "format")
+    search_fields = ("name", "owner__username")
+    list_select_related = ("owner",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Those that the user may use."""
+        return presets.visible_presets(request.user).order_by("name", "pk")
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ReadOnlyForStaff, AnyAdmin):
+    """A schedule, to look at, to run and to switch; it is changed on its page, where it is checked."""
+
+    list_display = (
+        "preset", "owner", "due", "is_enabled", "next_at", "last_at", "failures", "stopped_because",
+    )  # fmt: skip
+    list_filter = ("is_enabled", "frequency")
+    search_fields = ("preset__name", "owner__username")
+    actions = ("run_now", "switch_on", "switch_off")
+
+    @admin.display(ordering="frequency")
+    def due(self, schedule: Schedule) -> str:
+        """When, in words."""
+        return str(schedule.rule)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """One's own; a superuser sees all."""
+        return schedules.visible_schedules(request.user).order_by("next_at", "pk")
+
+    @admin.action(description="Make the export now")
+    def run_now(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
+        """Beside its slots."""
+        for schedule in chosen:
+            try:
+                schedules.run_schedule(schedule)
+            except ArchiveError as refusal:
+                self.message_user(request, f"{schedule}: {refusal.message}", messages.ERROR)
+
+    @admin.action(description="Switch on")
+    def switch_on(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
+        """From the next slot on."""
+        for schedule in chosen:
+            schedules.change_schedule(schedule, {"enabled": True})
+
+    @admin.action(description="Switch off")
+    def switch_off(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
+        """Until it is switched on again."""
+        for schedule in chosen:
+            schedules.change_schedule(schedule, {"enabled": False})

@@ -23,7 +23,7 @@ from exports.models import ExportJob
 from exports.serializers import ExportCreateSerializer, ExportJobSerializer, FormatSerializer
 from jobs.api import KEY_PARAMETER, AnyAccept, IdempotentCreateMixin, JobViewSet
 
-FIELDS = ("format", "filter")
+FIELDS = ("format", "filter", "choices")
 
 
 class CreateExport:
@@ -33,12 +33,20 @@ class CreateExport:
         """Check what is asked, make the job."""
         asked = _asked(request.data)
         job = services.create_export(
-            request.user, format=asked.get("format", ""), asked=asked.get("filter") or {}
+            request.user,
+            format=asked.get("format", ""),
+            asked=asked.get("filter") or {},
+            choices=asked.get("choices") or {},
         )
-        job.refresh_from_db()
-        location = reverse("api-export-detail", args=[job.pk])
-        body = ExportJobSerializer(job, context={"request": request}).data
-        return Response(body, status=202, headers={"Location": location})
+        return accepted(job, request)
+
+
+def accepted(job: ExportJob, request: Request) -> Response:
+    """The answer to a request that made an export: 202, the job, and where to watch it."""
+    job.refresh_from_db()
+    location = reverse("api-export-detail", args=[job.pk])
+    body = ExportJobSerializer(job, context={"request": request}).data
+    return Response(body, status=202, headers={"Location": location})
 
 
 class ExportViewSet(IdempotentCreateMixin, CreateExport, JobViewSet):
@@ -50,7 +58,7 @@ class ExportViewSet(IdempotentCreateMixin, CreateExport, JobViewSet):
 
     def get_queryset(self) -> QuerySet[Any]:
         """With their artifacts, in one query."""
-        return super().get_queryset().select_related("artifact")
+        return super().get_queryset().prefetch_related("artifacts")
 
     @extend_schema(
         request=ExportCreateSerializer,
@@ -78,12 +86,14 @@ class ExportViewSet(IdempotentCreateMixin, CreateExport, JobViewSet):
         parameters=[
             OpenApiParameter("Range", str, "header", description="One range, as bytes=0-1023."),
             OpenApiParameter("If-Range", str, "header", description="The ETag you began with."),
+            OpenApiParameter("part", int, "query", description="Which of its parts, from 1 on."),
         ],
     )
     @action(detail=True, methods=["get"], content_negotiation_class=AnyAccept)
     def download(self, request: Request, pk: Any = None) -> HttpResponseBase:
         """The file. Resumable: strong ETag (its sha256), single ranges; 410 once it has expired."""
-        artifact = artifacts.find_artifact(request.user, pk)
+        part = artifacts.part_number(request.query_params.get("part"))
+        artifact = artifacts.find_artifact(request.user, pk, part)
         return artifacts.offer(request, artifact)
 
 
@@ -103,8 +113,9 @@ def _asked(data: Any) -> Mapping[str, Any]:
     for name in data:
         if name not in FIELDS:
             raise BadFilter(str(name)[:60], "there is no such field.", hint=f"Fields: {', '.join(FIELDS)}.")
-    if not isinstance(data.get("filter") or {}, Mapping):
-        raise BadFilter("filter", "it is not an object.", hint='Send {"since": "2025-01-31"}.')
+    for name, example in (("filter", '{"since": "2025-01-31"}'), ("choices", '{"compression": "zstd"}')):
+        if not isinstance(data.get(name) or {}, Mapping):
+            raise BadFilter(name, "it is not an object.", hint=f"Send {example}.")
     return data
 
 

@@ -7,129 +7,161 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.http import HttpResponseBase
 from django.utils import timezone
 from django.utils.text import slugify
 
-from archive.errors import Conflict, Gone, NotFound
-from exports.downloads import Download, Request, respond
-from exports.material import ArchiveMaterial
-from exports.models import Artifact, ArtifactState, ExportJob, artifact_folder, new_expiry
-from exports.part_files import WrittenFile
-from exports.renderers import RENDERERS
-from exports.renderers.base import Renderer
+from archive.errors import Conflict, Gone, NotFound, OutOfSpace
+from exports import limits
+from exports.building import Built, BuiltPart, Order
+from exports.checksums import require_good, stamp_of
+from exports.downloads import Download, Request, respond, sent_part
+from exports.finished.download_log import log_download, taker_of
+from exports.models import Artifact, ArtifactState, ExportJob, Link, artifact_folder, new_expiry
+from exports.shaping import losses, masked_facts
 from jobs.claims import write_held
 
+LONGEST_NUMBER = 9
 STRAY_SECONDS = 24 * 3600
 """How old a file must be before the sweep takes it for a stray: older than any gap in a job."""
 
 
-def storage_path(job: ExportJob, token: int, renderer: Renderer) -> Path:
-    """Where this try of the job puts its artifact: another try, another name."""
-    return artifact_folder() / f"{job.pk}-{token}{renderer.extension}"
+def keep_artifacts(job: ExportJob, token: int, order: Order, built: Built) -> list[Artifact]:
+    """Remember the files that were written, all at once; those of earlier tries are deleted.
 
-
-def keep_artifact(job: ExportJob, token: int, written: WrittenFile, material: ArchiveMaterial) -> Artifact:
-    """Remember the file that was written; those of earlier tries are deleted.
-
-    Raises LostClaim, having changed nothing, when another try has begun since: the row is written
-    in one transaction with a write that only the holder of ``token`` may do.
+    Raises LostClaim, having changed nothing, when another try has begun since: the rows are written
+    in one transaction with a write that only the holder of ``token`` may do. Raises OutOfSpace, having
+    deleted the files, when the owner's files would pass the quota with them.
     """
-    with transaction.atomic():
-        write_held(job, token)
-        artifact, _ = Artifact.objects.update_or_create(job=job, defaults=_facts(job, written, material))
-    _remove_earlier(job, token)
-    return artifact
+    try:
+        with transaction.atomic():
+            write_held(job, token)
+            limits.check_written(job, sum(part.file.bytes for part in built.parts))
+            Artifact.objects.filter(job=job).delete()
+            kept = [_artifact(job, order, part, len(built.parts)) for part in built.parts]
+            Artifact.objects.bulk_create(kept)
+    except OutOfSpace:
+        for part in built.parts:
+            part.file.path.unlink(missing_ok=True)
+        raise
+    remove_earlier(job, token)
+    return kept
 
 
-def _facts(job: ExportJob, written: WrittenFile, material: ArchiveMaterial) -> dict[str, Any]:
-    renderer = RENDERERS[job.format]
-    measured = {"bytes": written.bytes, "sha256": written.sha256}
-    return measured | {
-        "storage_name": written.path.name,
-        "filename": person_filename(job, renderer),
-        "media_type": renderer.media_type,
-        "messages": material.message_count,
-        "sessions": material.session_count,
-        "manifest": make_manifest(job, renderer, material) | measured,
-        "state": ArtifactState.READY,
-        "downloads": 0,
-        "created_at": timezone.now(),
-        "expires_at": new_expiry(),
-    }
+def _artifact(job: ExportJob, order: Order, part: BuiltPart, of: int) -> Artifact:
+    measured = {"bytes": part.file.bytes, "sha256": part.file.sha256}
+    now = timezone.now()
+    return Artifact(
+        job=job,
+        number=part.number,
+        storage_name=part.file.path.name,
+        filename=person_filename(job, order, part.label),
+        media_type=order.media_type,
+        messages=part.tally.message_count,
+        sessions=part.tally.session_count,
+        manifest=make_manifest(job, order, part, of) | measured,
+        stamp=stamp_of(part.file.path),
+        checked_at=now,
+        created_at=now,
+        expires_at=new_expiry(),
+        **measured,
+    )
 
 
-def _remove_earlier(job: ExportJob, token: int) -> None:
+def remove_earlier(job: ExportJob, token: int) -> None:
+    """Delete the files of tries before ``token``: those of one that was killed were never kept."""
     for path in artifact_folder().glob(f"{job.pk}-*"):
         number = path.name.removeprefix(f"{job.pk}-").partition(".")[0]
         if number.isdigit() and int(number) < token:
             path.unlink(missing_ok=True)
 
 
-def person_filename(job: ExportJob, renderer: Renderer) -> str:
-    """What the download is called: what it is, and when it was asked for."""
-    stamp = job.created_at.strftime("%Y%m%d-%H%M%S")
-    return f"claudelens-{slugify(renderer.name)}-{stamp}{renderer.extension}"
+def person_filename(job: ExportJob, order: Order, label: str = "") -> str:
+    """What the download is called: what it is, when it was asked for, and which part it is."""
+    words = (slugify(order.renderer.name), job.created_at.strftime("%Y%m%d-%H%M%S"), label)
+    return f"claudelens-{'-'.join(filter(None, words))}{order.extension}"
 
 
-def make_manifest(job: ExportJob, renderer: Renderer, material: ArchiveMaterial) -> dict[str, Any]:
-    """What is in the export and what is not, for people and programs."""
+def make_manifest(job: ExportJob, order: Order, part: BuiltPart, of: int) -> dict[str, Any]:
+    """What is in the file and what is not, and how it was made, for people and programs."""
+    tally = part.tally
     return {
-        "format": renderer.name,
+        "program": {"name": "ClaudeLens", "version": settings.CLAUDELENS_VERSION},
+        "format": order.renderer.name,
+        "formatVersion": order.renderer.version,
         "filter": job.filter,
-        "counts": material.counts,
-        "empty": material.is_empty,
-        "loses": list(renderer.loses),
-        "notes": material.notes.first,
-        "noteCount": material.notes.total,
-        "copies": material.copies.first,
-        "copyCount": material.copies.total,
-        "damaged": material.damaged.first,
-        "damagedCount": material.damaged.total,
+        "resolved": order.filter.to_dict(),
+        "choices": order.choices.to_dict(),
+        "part": {"number": part.number, "of": of, "label": part.label},
+        "counts": tally.counts,
+        "empty": tally.is_empty,
+        "loses": losses(order.renderer.loses, tally.changes),
+        **tally.changes.as_dict(),
+        "notes": tally.notes.first,
+        "noteCount": tally.notes.total,
+        "copies": masked_facts(order.choices, tally.copies.first),
+        "copyCount": tally.copies.total,
+        "damaged": masked_facts(order.choices, tally.damaged.first),
+        "damagedCount": tally.damaged.total,
     }
 
 
-def find_artifact(owner: Any, job_id: Any) -> Artifact:
-    """The downloadable artifact of a job that is the owner's to see.
-
-    Raises NotFound (no such job, or not theirs), Conflict (not finished), Gone (expired, deleted).
-    """
-    job = ExportJob.objects.visible_to(owner).filter(pk=job_id).first()
+def find_export(owner: Any, job_id: Any) -> ExportJob:
+    """The job, where it is the owner's to see. Raises NotFound."""
+    job: ExportJob | None = ExportJob.objects.visible_to(owner).filter(pk=job_id).first()
     if job is None:
         raise NotFound("There is no such export, or it is not yours to see.")
-    artifact = Artifact.objects.filter(job=job).first()
-    if artifact is None:
+    return job
+
+
+def part_number(asked: str | None) -> int:
+    """The number of a part as an address tells it; the first without one. Raises NotFound."""
+    if asked is None:
+        return 1
+    if not asked.isascii() or not asked.isdigit() or len(asked) > LONGEST_NUMBER:
+        raise NotFound(f"{asked[:20]!r} is no part of this export.", hint="Parts have numbers, from 1 on.")
+    return int(asked)
+
+
+def find_artifact(owner: Any, job_id: Any, number: int = 1) -> Artifact:
+    """The artifact with that number of a job that is the owner's to see.
+
+    Raises NotFound (no such job or number, or not theirs), Conflict (not finished).
+    """
+    job = find_export(owner, job_id)
+    files = {artifact.number: artifact for artifact in job.artifacts.all()}
+    if not files:
         raise Conflict(
             f"This export has no file: it is {job.get_state_display().lower()}.",
             hint="Wait until it is completed, or retry it.",
             code="export_not_ready",
         )
-    return artifact
+    if number not in files:
+        raise NotFound(
+            f"This export has no file {number:,}.", hint=f"Its files have the numbers 1 to {len(files):,}."
+        )
+    return files[number]
 
 
 def check_download(artifact: Artifact) -> Download:
     """The artifact as it can be sent now.
 
-    Raises Gone when it has expired or was deleted, Conflict when its bytes are not what they were.
+    Raises Gone when it has expired or was deleted, Conflict when its bytes are not what they were,
+    Unavailable when that has to be found out first.
     """
-    if not artifact.is_ready:
+    if artifact.is_expired:
         raise Gone(
             f"{artifact.filename} was kept until {artifact.expires_at:%Y-%m-%d %H:%M} UTC.",
             hint="Make the same export again.",
             code="artifact_expired",
         )
     try:
-        size = artifact.path.stat().st_size
+        require_good(artifact)
     except FileNotFoundError:
         raise _missing(artifact) from None
-    if size != artifact.bytes:
-        raise Conflict(
-            f"{artifact.filename} has {size} bytes on the disk and should have {artifact.bytes}.",
-            hint="It was damaged: make the same export again, and tell your administrator.",
-            code="artifact_damaged",
-        )
     return Download(artifact.path, artifact.filename, artifact.media_type, artifact.bytes, artifact.sha256)
 
 
@@ -141,17 +173,23 @@ def _missing(artifact: Artifact) -> Gone:
     )
 
 
-def offer(request: Request, artifact: Artifact) -> HttpResponseBase:
-    """Answer a GET or HEAD for the artifact, and count downloads that begin at the beginning.
+def offer(request: Request, artifact: Artifact, link: Link | None = None) -> HttpResponseBase:
+    """Answer a GET or HEAD for the artifact, through ``link`` where that is what was followed.
 
+    What sends bytes is logged before the first of them; a download of the whole is counted.
     Raises as ``check_download``.
     """
+    download = check_download(artifact)
     try:
-        response = respond(request, check_download(artifact))
+        response = respond(request, download)
     except FileNotFoundError:
         raise _missing(artifact) from None
-    if request.method == "GET" and response.status_code == HTTPStatus.OK:
-        Artifact.objects.filter(pk=artifact.pk).update(downloads=F("downloads") + 1)
+    part = sent_part(request, download, response)
+    if part is not None:
+        with transaction.atomic():
+            log_download(artifact, taker_of(request, link), part)
+            if response.status_code == HTTPStatus.OK and part.length == download.size:
+                Artifact.objects.filter(pk=artifact.pk).update(downloads=F("downloads") + 1)
     return response
 
 
@@ -160,13 +198,14 @@ def expire_artifacts() -> int:
 
     Marked first: whoever asks from then on is told 410. A download under way keeps its open file.
     """
-    due = Artifact.objects.filter(state=ArtifactState.READY, expires_at__lte=timezone.now())
+    due = Artifact.objects.kept().filter(expires_at__lte=timezone.now())
     expired = 0
-    for artifact in due.iterator():
-        expired += Artifact.objects.filter(pk=artifact.pk, state=ArtifactState.READY).update(
-            state=ArtifactState.EXPIRED
-        )
-        artifact.path.unlink(missing_ok=True)
+    for artifact in due.defer("manifest").iterator():
+        # Asked again in the writing: it may be kept longer by now.
+        marked = due.filter(pk=artifact.pk).update(state=ArtifactState.EXPIRED)
+        if marked:
+            artifact.path.unlink(missing_ok=True)
+        expired += marked
     sweep_strays()
     return expired
 
@@ -176,7 +215,7 @@ def sweep_strays() -> int:
     if not artifact_folder().is_dir():
         return 0
     oldest = time.time() - STRAY_SECONDS
-    kept = set(Artifact.objects.filter(state=ArtifactState.READY).values_list("storage_name", flat=True))
+    kept = set(Artifact.objects.kept().values_list("storage_name", flat=True))
     unknown = (path for path in artifact_folder().iterdir() if path.name not in kept)
     strays = [path for path in unknown if _is_older(path, oldest)]
     for path in strays:

@@ -1,13 +1,15 @@
-"""Where an export goes: one file, or a folder with the original tree. Whole, or not at all."""
+"""Folders that an export fills: the original tree, or its parts. All files appear together, or none."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from archive.errors import Conflict
+from exports.building import Attempt, Built, Order, Tick, build
 from exports.part_files import (
     PartFile,
     WrittenFile,
@@ -16,79 +18,72 @@ from exports.part_files import (
     remove_parts,
     sync_folder,
 )
-from exports.renderers.base import Material, Renderer
+from exports.renderers.base import Material
 from exports.renderers.claude_code import members
-
-Tick = Callable[[], None]
-"""Called after every piece; raises to stop."""
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """One try of one job: its parts carry its own name, so that an overtaken try harms nobody."""
+class Folder:
+    """Where the files are to be, and whether other things may be there: with ``force`` they stay, and files
+    of the same name are replaced."""
 
-    job_id: str
-    token: int
-
-    @property
-    def mark(self) -> str:
-        """Different for every try."""
-        return f"{self.job_id}-{self.token}"
+    path: Path
+    force: bool = False
 
 
-def write_file(
-    renderer: Renderer, material: Material, final: Path, attempt: Attempt, tick: Tick
-) -> WrittenFile:
-    """Render into ``final``. It appears when it is whole, or not at all."""
-    remove_parts(final.parent, attempt.job_id)
-    with PartFile(final, attempt.mark) as part:
-        for chunk in renderer.render(material):
-            part.write(chunk)
-            tick()
-        tick()
-        return part.commit()
-
-
-def write_folder(
-    material: Material, final: Path, attempt: Attempt, tick: Tick, *, force: bool = False
+def write_tree(
+    material: Material, folder: Folder, attempt: Attempt, tick: Callable[[], None]
 ) -> list[WrittenFile]:
-    """Write the original tree below ``final``; all files appear together, when all are whole.
-
-    With ``force`` the folder may hold other things: they stay, files of the same name are replaced.
-    Raises Conflict when ``final`` is not empty, BadInput where it cannot be written.
-    """
-    refuse_occupied(final, force=force)
-    remove_parts(final.parent, attempt.job_id)
-    building = part_path(final, attempt.mark)
-    try:
-        building.mkdir(parents=True)
+    """Write the original tree. Raises Conflict when the folder is in use, BadInput where nothing can be."""
+    with _whole(folder, attempt) as building:
         written = list(_write_members(material, building, attempt, tick))
         tick()
-        _move_into_place(building, final)
-    except OSError as error:
-        raise cannot_write(final, error) from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return written
 
 
-def refuse_occupied(folder: Path, *, force: bool) -> None:
+def write_parts(order: Order, folder: Folder, attempt: Attempt, tick: Tick) -> Built:
+    """Write every part of an export as a file. Raises as ``write_tree``."""
+    with _whole(folder, attempt) as building:
+        name = order.renderer.name
+        return build(order, lambda part: building / f"{name}-{part.label}{order.extension}", attempt, tick)
+
+
+@contextmanager
+def _whole(folder: Folder, attempt: Attempt) -> Iterator[Path]:
+    """A folder beside it, which takes its place when the block is through, and is gone when it fails."""
+    refuse_occupied(folder)
+    remove_parts(folder.path.parent, attempt.job_id)
+    building = part_path(folder.path, attempt.mark)
+    try:
+        building.mkdir(parents=True)
+        yield building
+        _move_into_place(building, folder.path)
+    except OSError as error:
+        raise cannot_write(folder.path, error) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def refuse_occupied(folder: Folder) -> None:
     """Raise Conflict when something is there that an export would mix with or replace."""
-    if folder.is_dir() and not force and any(folder.iterdir()):
+    path = folder.path
+    if path.is_dir() and not folder.force and any(path.iterdir()):
         raise Conflict(
-            f"{folder} is not empty.",
+            f"{path} is not empty.",
             hint="Name a new folder, or give --force to write into this one.",
             code="folder_not_empty",
         )
-    if folder.exists() and not folder.is_dir():
+    if path.exists() and not path.is_dir():
         raise Conflict(
-            f"{folder} is a file, not a folder.",
+            f"{path} is a file, not a folder.",
             hint="Name a folder, or a path that ends in .zip.",
             code="not_a_folder",
         )
 
 
-def _write_members(material: Material, folder: Path, attempt: Attempt, tick: Tick) -> Iterator[WrittenFile]:
+def _write_members(
+    material: Material, folder: Path, attempt: Attempt, tick: Callable[[], None]
+) -> Iterator[WrittenFile]:
     for name, source in members(material):
         with PartFile(folder / name, attempt.mark) as part:
             for chunk in material.chunks(source):

@@ -25,6 +25,10 @@ class Request(Protocol):
     def method(self) -> str | None: ...
     @property
     def headers(self) -> Any: ...
+    @property
+    def META(self) -> Any: ...  # noqa: N802  (Django's name)
+    @property
+    def user(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -88,11 +92,12 @@ class RangeFileResponse(StreamingHttpResponse):
 
     def __init__(self, request: Request, download: Download, part: ByteRange | None) -> None:
         whole = ByteRange(0, download.size)
+        self.part = part or whole
         body_class = AsyncFileBody if hasattr(request, "scope") else SyncFileBody
         super().__init__(
-            body_class(download.path.open("rb"), part or whole),
+            body_class(download.path.open("rb"), self.part),
             status=206 if part else 200,
-            headers=_headers(download) | {"Content-Length": str((part or whole).length)},
+            headers=_headers(download) | {"Content-Length": str(self.part.length)},
         )
         if part:
             self.headers["Content-Range"] = part.content_range(download.size)
@@ -130,6 +135,25 @@ def respond(request: Request, download: Download) -> HttpResponseBase:
     except Unsatisfiable:
         return _without_body(download, 416, Content_Range=f"bytes */{download.size}")
     return RangeFileResponse(request, download, part)
+
+
+def sent_part(request: Request, download: Download, response: HttpResponseBase) -> ByteRange | None:
+    """Which bytes the answer of ``respond`` sends; None when it sends none.
+
+    Where the front server sends them it decides by the same headers. It has a tag of its own, so of If-Range
+    the best is believed: bytes never change under their name.
+    """
+    if request.method != "GET":
+        return None
+    if isinstance(response, RangeFileResponse):
+        return response.part
+    if "X-Accel-Redirect" not in response.headers:
+        return None
+    try:
+        part = parse_range(request.headers.get("Range") or "", download.size)
+    except Unsatisfiable:
+        return None
+    return part or ByteRange(0, download.size)
 
 
 def _asked_part(request: Request, download: Download) -> ByteRange | None:

@@ -29,6 +29,16 @@ class WrittenFile:
     sha256: str
 
 
+def nearest_folder(path: Path) -> Path:
+    """The folder, or the one above it that is there already."""
+    return next(each for each in (path, *path.parents) if each.is_dir())
+
+
+def has_room(folder: Path, wanted: int) -> bool:
+    """Whether ``wanted`` bytes fit beside the reserve."""
+    return shutil.disk_usage(folder).free >= wanted + RESERVE_BYTES
+
+
 def require_room(folder: Path, wanted: int = 0) -> None:
     """Raise OutOfSpace unless ``wanted`` bytes fit beside the reserve."""
     free = shutil.disk_usage(folder).free
@@ -63,37 +73,33 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-class PartFile:
-    """A file being written under another name; ``commit`` puts it in its place, leaving removes it.
+class PlainFile:
+    """A file that is written piece by piece. Raises OutOfSpace before the disk is full, BadInput where the
+    place cannot be written."""
 
-    Raises OutOfSpace before the disk is full, BadInput where the place cannot be written.
-    """
-
-    def __init__(self, final: Path, mark: str) -> None:
-        self.final = final
-        self.part = part_path(final, mark)
+    def __init__(self, path: Path, said: Path | None = None) -> None:
+        self.path = path
         self.size = 0
-        self._hash = hashlib.sha256()
+        self._said = said or path
         self._next_check = 0
 
     def __enter__(self) -> Self:
         try:
-            self.part.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.part.open("wb", buffering=0)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("wb", buffering=0)
         except OSError as error:
-            raise cannot_write(self.final, error) from error
+            raise cannot_write(self._said, error) from error
         return self
 
     def write(self, data: bytes) -> None:
-        """Append and hash."""
+        """Append."""
         if self.size >= self._next_check:
-            require_room(self.part.parent)
+            require_room(self.path.parent)
             self._next_check = self.size + CHECK_EVERY_BYTES
         try:
             self._write_all(data)
         except OSError as error:
-            raise cannot_write(self.final, error) from error
-        self._hash.update(data)
+            raise cannot_write(self._said, error) from error
         self.size += len(data)
 
     def _write_all(self, data: bytes) -> None:
@@ -101,12 +107,34 @@ class PartFile:
         while rest:  # an unbuffered write may take less than it was given
             rest = rest[self._file.write(rest) :]
 
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+class PartFile(PlainFile):
+    """A file being written under another name; ``commit`` puts it in its place, leaving removes it."""
+
+    def __init__(self, final: Path, mark: str) -> None:
+        super().__init__(part_path(final, mark), final)
+        self.final = final
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Append and hash."""
+        super().write(data)
+        self._hash.update(data)
+
     def commit(self) -> WrittenFile:
         """Bytes on the disk first, then the name: nobody ever sees half a file."""
         try:
             os.fsync(self._file.fileno())
             self._file.close()
-            self.part.replace(self.final)
+            self.path.replace(self.final)
             sync_folder(self.final.parent)
         except OSError as error:
             raise cannot_write(self.final, error) from error
@@ -118,8 +146,8 @@ class PartFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
-        self.part.unlink(missing_ok=True)
+        super().__exit__(kind, error, trace)
+        self.path.unlink(missing_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> BadInput | OutOfSpace:

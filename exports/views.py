@@ -17,11 +17,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from archive.errors import ArchiveError, Conflict, Gone, NotFound
-from exports import artifacts, services
-from exports.filters import FIELDS
-from exports.forms import ExportForm
+from exports import artifacts, presets, services
+from exports.filters import asked_of
+from exports.finished.shown import shown_files
+from exports.forms import ExportForm, initial_values, takes
+from exports.live.services import estimate_asked
 from exports.models import ExportJob
 from exports.renderers import RENDERERS
+from exports.shaping import Changes
 from jobs import notices
 
 PAGE_SIZE = 50
@@ -35,7 +38,7 @@ def staff_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpR
 
 
 def _job_or_404(request: HttpRequest, job_id: UUID) -> ExportJob:
-    jobs = ExportJob.objects.visible_to(request.user).select_related("artifact", "owner")
+    jobs = ExportJob.objects.visible_to(request.user).select_related("owner").prefetch_related("artifacts")
     job: ExportJob | None = jobs.filter(pk=job_id).first()
     if job is None:
         raise Http404
@@ -46,7 +49,7 @@ def _job_or_404(request: HttpRequest, job_id: UUID) -> ExportJob:
 @staff_required
 def export_list(request: HttpRequest) -> HttpResponse:
     """Every export that the user may see, newest first."""
-    jobs = ExportJob.objects.visible_to(request.user).select_related("artifact", "owner")
+    jobs = ExportJob.objects.visible_to(request.user).select_related("owner").prefetch_related("artifacts")
     page = Paginator(jobs, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "exports/list.html", {"page": page, "jobs": page.object_list})
 
@@ -56,23 +59,41 @@ def export_list(request: HttpRequest) -> HttpResponse:
 def export_new(request: HttpRequest) -> HttpResponse:
     """Choose a format and what to export; "count" only says how much that would be."""
     if request.method != "POST":
-        return _form_page(request, ExportForm(initial=request.GET.dict()))
+        return _form_page(request, ExportForm(initial=_initial(request)))
     form = ExportForm(request.POST)
     if not form.is_valid():
         return _form_page(request, form, status=400)
     try:
         if "count" in request.POST:
-            return _form_page(request, form, matching=services.count_matching(form.asked))
-        job = services.create_export(request.user, format=form.cleaned_data["format"], asked=form.asked)
+            estimate = estimate_asked(form.cleaned_data["format"], form.asked, form.chosen)
+            return _form_page(request, form, estimate=estimate)
+        if "preset" in request.POST:
+            return redirect(f"{reverse('exports:preset-new')}?{urlencode(form.export, doseq=True)}")
+        job = services.create_export(
+            request.user, format=form.cleaned_data["format"], asked=form.asked, choices=form.chosen
+        )
     except ArchiveError as refusal:
         form.refuse(getattr(refusal, "field", ""), f"{refusal.message} {refusal.hint}".strip())
         return _form_page(request, form, status=400)
     return redirect(job)
 
 
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    """What the form begins with: a preset, what the address says, or nothing."""
+    if "preset" not in request.GET:
+        return initial_values(request.GET)
+    try:
+        return presets.initial_values(presets.find_preset(request.user, request.GET["preset"]))
+    except NotFound as error:
+        raise Http404 from error
+
+
 def _form_page(request: HttpRequest, form: ExportForm, *, status: int = 200, **more: Any) -> HttpResponse:
     chosen = form["format"].value()
-    formats = [{"renderer": renderer, "chosen": name == chosen} for name, renderer in RENDERERS.items()]
+    formats = [
+        {"renderer": renderer, "chosen": name == chosen, "takes": sorted(takes(renderer))}
+        for name, renderer in RENDERERS.items()
+    ]
     context = {"form": form, "formats": formats} | more
     return render(request, "exports/new.html", context, status=status)
 
@@ -85,23 +106,21 @@ def export_detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     notices.see_job(request.user, job)
     context = {
         "job": job,
-        "artifact": getattr(job, "artifact", None),
+        "artifact": job.artifact,
+        "parts": job.parts,
+        "choice_facts": presets.content_in_words({}, job.choices, {}),
         "renderer": RENDERERS.get(job.format),
         "filter_facts": services.filter_in_words(job.filter),
-        "again_url": f"{reverse('exports:new')}?{urlencode(_again(job))}",
+        "changes": Changes.of_manifests(part.manifest for part in job.artifacts.all()).as_dict(),
+        "again_url": f"{reverse('exports:new')}?{urlencode(_again(job), doseq=True)}",
         "log_lines": job.log_lines()[:LOG_LINES_SHOWN],
     }
-    return render(request, "exports/detail.html", context)
+    return render(request, "exports/detail.html", context | shown_files(request, job))
 
 
-def _again(job: ExportJob) -> dict[str, str]:
-    """The same choices for the form of a new export, as far as it has room for them."""
-    chosen = {"format": job.format}
-    for word, (name, _) in FIELDS.items():
-        value = job.filter.get(name)
-        if value:
-            chosen[word] = value[:10] if isinstance(value, str) else value[0]
-    return chosen
+def _again(job: ExportJob) -> dict[str, Any]:
+    """The same for the form of a new export."""
+    return {"format": job.format, **asked_of(job.filter), **job.choices}
 
 
 @require_safe
@@ -109,7 +128,8 @@ def _again(job: ExportJob) -> dict[str, str]:
 def export_download(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """The file itself, or a page that says why there is none."""
     try:
-        return artifacts.offer(request, artifacts.find_artifact(request.user, job_id))
+        part = artifacts.part_number(request.GET.get("part"))
+        return artifacts.offer(request, artifacts.find_artifact(request.user, job_id, part))
     except NotFound as error:
         raise Http404 from error
     except (Gone, Conflict) as refusal:

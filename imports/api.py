@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
@@ -109,7 +109,7 @@ class ImportViewSet(IdempotentCreateMixin, CreateImportMixin, JobViewSet):
 
     model = ImportJob
     serializer_class = ImportJobSerializer
-    parser_classes = (JSONParser, MultiPartParser)
+    parser_classes = (*JobViewSet.parser_classes, MultiPartParser)
 
     def get_serializer_class(self) -> Any:
         """Lists leave the files out: there may be thousands."""

@@ -23,6 +23,7 @@ from imports.readers import (
     claudelens_json,
     claudelens_lines,
     claudelens_markdown,
+    claudelens_table,
     generic,
     side_files,
 )
@@ -58,6 +59,7 @@ FORMATS: dict[str, Format] = {
         claudelens_json.FORMAT,
         claudelens_json.CLASSIC,
         claudelens_csv.FORMAT,
+        claudelens_table.FORMAT,
         claudelens_markdown.FORMAT,
         claudelens_database.FORMAT,
         claude_web.FORMAT,

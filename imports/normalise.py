@@ -50,11 +50,8 @@ def message_of(record: Record, context: Context, import_id: str, now: datetime) 
     """One record as a message. Moves ``context`` to this line."""
     value = record.value
     session_id = _follow(value, context)
-    timestamp = own_time(value)
-    if timestamp is None:
-        timestamp = context.last_time
-    else:
-        context.last_time = timestamp
+    own = own_time(value)
+    timestamp = context.last_time = context.last_time if own is None else own
     content = content_hash(value)
     prompt = claude_code.prompt_text(value)
     document = _document(record, context, content, timestamp)
@@ -68,6 +65,7 @@ def message_of(record: Record, context: Context, import_id: str, now: datetime) 
         project_id=document["projectId"],
         document=document,
         timestamp=timestamp,
+        is_timed=own is not None,
         size=record.size,
         implied=record.implied,
         has_raw=record.raw is not None,

@@ -13,7 +13,7 @@ from imports.messages import Context
 from imports.readers.lines import Cursor
 from imports.readers.sources import Entry
 from imports.reading import Limits, Piece, Reading, hashes_at, read_pieces
-from imports.recognise import recognise
+from imports.recognise import Held, look_up, recognise
 
 Read = Callable[[Reading], Iterator[Piece]]
 
@@ -48,13 +48,16 @@ class OpenFile:
         return self.file.id
 
     def pieces(self, import_id: str, limits: Limits, read: Read = read_pieces) -> Iterator[Piece]:
-        """The messages and rejected records from the cursor to the file's end, in pieces.
+        """The messages and rejected records from the cursor to the file's end, in pieces. A process that
+        reads begins at once.
 
         Cursor and context stand behind each piece as it is yielded.
         """
         where = (self.entry, self.file.id, self.cursor, self.context, self.known_until)
-        reading = Reading(*where, import_id, limits, self.format, self.facts)
-        for piece in read(reading):
+        return self._following(read(Reading(*where, import_id, limits, self.format, self.facts)))
+
+    def _following(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        for piece in pieces:
             self.cursor, self.context = piece.cursor, piece.context
             yield piece
 
@@ -62,6 +65,8 @@ class OpenFile:
         """Where the file stands now: for the batch that ends here."""
         mark = FileMark(self.file.id, self.entry.label, self.known_until, skipped=self.skipped)
         mark.place = self.place
+        if self.file.is_new:
+            mark.new = {"path": self.file.path, "source": self.file.source}
         self.skipped = 0
         if self.reread:
             mark.reread = self.start, None if is_done else self.cursor.offset
@@ -122,24 +127,42 @@ def held_after(mark: FileMark) -> SourceFile:
     return from_document({"_id": mark.file_id, "path": mark.report["as"], **mark.held})
 
 
-def open_file(
-    entry: Entry, job_id: str, pending: Iterable[SourceFile] = (), choice: Choice = AS_FOUND
-) -> OpenFile | FileMark:
-    """Look at a file and find its place in the archive: ready to be read, or a mark that all of it is held.
-    Where no job is named, the archive is not told of it.
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A file that was looked at: what it is, and what the archive holds that it may be."""
+
+    entry: Entry
+    found: Detected
+    context: Context
+    held: Held
+
+
+def look_at(entry: Entry, pending: Iterable[SourceFile] = (), choice: Choice = AS_FOUND) -> Looked:
+    """Find out what a file is, and look for it in the archive.
 
     ``pending`` are files whose last batch may not be committed yet. Raises ``BadInput`` when the file has no
     format, or not the chosen one.
     """
     found = detect(entry, choice)
-    form, context = found.format, found.format.start(found.sample, found.match)
-    path = path_of(found, context)
-    known = recognise(entry, path, form.source, job_id, pending)
+    context = found.format.start(found.sample, found.match)
+    return Looked(entry, found, context, look_up(entry, path_of(found, context), pending))
+
+
+def open_file(looked: Looked, pending: Iterable[SourceFile] = ()) -> OpenFile | FileMark:
+    """Find the file's place in the archive: ready to be read, or a mark that all of it is held.
+
+    ``pending`` are files that may have been read since it was looked at.
+    """
+    entry, form, match = looked.entry, looked.found.format, looked.found.match
+    path = looked.held.path
+    sample = looked.found.sample
+    whole = sample.data if sample.is_whole else None
+    known = recognise(entry, form.source, looked.held.after(pending), whole)
     if known.is_whole:
         return _held_mark(entry, known.file, path)
-    opened = OpenFile(entry, known.file, Cursor(), context, known_until=known.known_until)
-    opened.reread, opened.explanation = known.file.rejected > 0, found.match.explanation
-    opened.format, opened.facts = form.name, found.match.facts
+    opened = OpenFile(entry, known.file, Cursor(), looked.context, known_until=known.known_until)
+    opened.reread, opened.explanation = known.file.rejected > 0, match.explanation
+    opened.format, opened.facts = form.name, match.facts
     opened.place = path if known.is_same else ""
     if known.digest is not None:
         opened.cursor = Cursor(**known.file.cursor, digest=known.digest)

@@ -6,8 +6,9 @@ between two batches.
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from archive import checkpoints, costs, import_reports
@@ -22,13 +23,13 @@ from archive.bulk import (
     write,
 )
 from archive.conflicts import KEEP_BOTH
-from archive.errors import BadInput, Conflict
+from archive.errors import BadInput, Conflict, Unavailable
 from archive.files import SourceFile
 from archive.forecast import DryRun
 from archive.records import FileId
 from archive.unit_of_work import patiently
 from imports.formats import AS_FOUND, Choice
-from imports.open_files import OpenFile, held_after, open_file, resume_file
+from imports.open_files import Looked, OpenFile, held_after, look_at, open_file, resume_file
 from imports.reader_process import ReaderProcess
 from imports.readers.sources import Entry, Listing, close_containers, list_entries
 from imports.reading import Limits, read_pieces
@@ -140,7 +141,8 @@ class _ImportRun:
         self.log = log
         self.bytes_total = sum(entry.size for _, entry in self.entries)
         self.reader = ReaderProcess()
-        self.read = self.reader.read_pieces if self.bytes_total >= options.own_process else read_pieces
+        self.has_own_process = self.bytes_total >= options.own_process
+        self.read = self.reader.read_pieces if self.has_own_process else read_pieces
         self.refused = 0
         self.waited_for = ""
         self._rewind()
@@ -152,9 +154,11 @@ class _ImportRun:
         self.reported = self._reported() if self.position else set()
         self.bytes_before = 0
         self.batch = Batch(max_docs=self.options.batch_docs)
-        # Files that end in this batch, and in the one before, which may be on its way still.
-        self.ended: dict[FileId, SourceFile] = {}
-        self.ended_before: dict[FileId, SourceFile] = {}
+        # Files as this batch will leave them, and the one before, which may be on its way still.
+        self.left: dict[FileId, SourceFile] = {}
+        self.left_before: dict[FileId, SourceFile] = {}
+        # The next file, looked at while the one before it is read.
+        self.ahead: tuple[Entry, Looked] | None = None
 
     def _reported(self) -> set[str]:
         """The files this job is done with, whatever came or went in a folder since."""
@@ -189,7 +193,7 @@ class _ImportRun:
     def _tell(self, result: BatchResult) -> None:
         """Log what is out of the ordinary: once that the import waits, each record that MongoDB refused."""
         if result.waits_for and result.waits_for != self.waited_for:
-            self.log("warning", f"Waiting: import {result.waits_for} is being rolled back.")
+            self.log("warning", f"Waiting: {result.why}.")
         self.waited_for = result.waits_for or self.waited_for
         for error in result.refused:
             self.log("warning", f"MongoDB refused a record: {error.message} (code {error.code})")
@@ -197,14 +201,14 @@ class _ImportRun:
     # -------------------------------------------------------------- batches
 
     def batches(self) -> Generator[Batch]:
-        for index, entry in self.entries:
+        for number, (index, entry) in enumerate(self.entries):
             if entry.label not in self.reported:
-                yield from self._entry_batches(index, entry)
+                yield from self._entry_batches(number, index, entry)
             self.bytes_before += entry.size
         if self.batch.files or not self.checkpoint.counts:
             yield self._closed()
 
-    def _entry_batches(self, index: int, entry: Entry) -> Iterator[Batch]:
+    def _entry_batches(self, number: int, index: int, entry: Entry) -> Iterator[Batch]:
         """The batches of one file; a file that is refused is reported and passed by."""
         where = {"source": index, "path": entry.tree_path, "name": entry.label}
         found = None
@@ -212,7 +216,7 @@ class _ImportRun:
             found = patiently(lambda: self._opened(entry, where))
             if found.file_id in self.batch.files:
                 yield self._closed()
-            yield from self._read(found, where)
+            yield from self._read(found, where, number)
         except BadInput as error:
             self._refuse(entry, found, error)
         self.position = {**where, "done": self.bytes_before + entry.size}
@@ -240,17 +244,35 @@ class _ImportRun:
             self.log(
                 "warning", f"{entry.name} changed while it was imported: it is read again from its start."
             )
-        pending = [*self.ended_before.values(), *self.ended.values()]
-        job_id = "" if self.options.dry_run else self.checkpoint.job_id
-        return open_file(entry, job_id, pending, self.options.choice.among(len(self.entries)))
+        ahead, self.ahead = self.ahead, None
+        looked = ahead[1] if ahead and ahead[0] is entry else self._looked(entry)
+        return open_file(looked, self._pending())
 
-    def _read(self, found: OpenFile | FileMark, where: dict[str, Any]) -> Iterator[Batch]:
+    def _looked(self, entry: Entry) -> Looked:
+        return look_at(entry, self._pending(), self.options.choice.among(len(self.entries)))
+
+    def _pending(self) -> list[SourceFile]:
+        return [*self.left_before.values(), *self.left.values()]
+
+    def _look_ahead(self, number: int) -> None:
+        """Look at the file after this one, while another process reads this one. What is wrong with that
+        file is told in its turn."""
+        following = islice(self.entries, number + 1, None)
+        entry = next((entry for _, entry in following if entry.label not in self.reported), None)
+        if entry is not None:
+            with suppress(BadInput, Unavailable):
+                self.ahead = entry, self._looked(entry)
+
+    def _read(self, found: OpenFile | FileMark, where: dict[str, Any], number: int) -> Iterator[Batch]:
         if isinstance(found, FileMark):
             self.batch.files[found.file_id] = found
             return
         is_done = False
         try:
-            for piece in found.pieces(self.checkpoint.job_id, self.options.limits, self.read):
+            pieces = found.pieces(self.checkpoint.job_id, self.options.limits, self.read)
+            if self.has_own_process:
+                self._look_ahead(number)
+            for piece in pieces:
                 # A record that is cut off stands behind the cursor: the batch ends with the file.
                 if self.batch.add(piece.items, piece.projects) and not found.cursor.is_cut:
                     self._mark(found, is_done=False)
@@ -264,8 +286,9 @@ class _ImportRun:
 
     def _mark(self, opened: OpenFile, *, is_done: bool) -> None:
         mark = self.batch.files[opened.file_id] = opened.mark(is_done=is_done)
+        if mark.held:
+            self.left[opened.file_id] = held_after(mark)
         if is_done:
-            self.ended[opened.file_id] = held_after(mark)
             for warning in mark.report.get("warnings", ()):
                 self.log("warning", f"{opened.entry.name}: {warning}")
 
@@ -274,7 +297,7 @@ class _ImportRun:
         batch, self.batch = self.batch, Batch(max_docs=self.options.batch_docs)
         batch.position = self.position
         batch.prepare()
-        self.ended_before, self.ended = self.ended, {}
+        self.left_before, self.left = self.left, {}
         return batch
 
     # -------------------------------------------------------------- steps

@@ -10,7 +10,7 @@ from typing import Any
 
 from archive import costs, files
 from archive.errors import BadInput
-from archive.files import planned_file
+from archive.files import new_file
 from archive.forecast import Expected, expect
 from archive.records import Message, Rejected, line_of, readable
 from imports.formats import AS_FOUND, Choice, Detected, detect, get_format, sample_of
@@ -236,7 +236,7 @@ def _look(made: FilePreview, entry: Entry, found: Detected, deadline: float) -> 
 
 def _pieces(entry: Entry, found: Detected) -> Iterator[Piece]:
     context = found.format.start(found.sample, found.match)
-    file = planned_file(entry.name, found.format.source)
+    file = new_file(entry.name, found.format.source)
     limits = Limits(MAX_RECORD, PIECE_DOCS)
     form, facts = found.format.name, found.match.facts
     return read_pieces(Reading(entry, file.id, Cursor(), context, 0, "", limits, form, facts))

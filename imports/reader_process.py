@@ -29,12 +29,16 @@ class ReaderProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def read_pieces(self, reading: Reading) -> Iterator[Piece]:
-        """As ``reading.read_pieces``, done by the child. Raises ``Unavailable`` when the child dies."""
+        """As ``reading.read_pieces``, done by the child, which begins at once. Raises ``Unavailable`` when
+        the child dies."""
         given, answers = self._pipes()
         try:
             _send(given, reading)
         except BrokenPipeError as error:
             raise self._died() from error
+        return self._pieces(answers)
+
+    def _pieces(self, answers: IO[bytes]) -> Iterator[Piece]:
         is_done = False
         try:
             while (answer := self._answer(answers)) is not END:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 from archive.errors import BadInput, Unavailable
@@ -157,11 +158,12 @@ def length_of(entry: Entry) -> int:
     return length
 
 
-def hashes_at(entry: Entry, sizes: set[int]) -> dict[int, Any]:
-    """The running SHA-256 at each of these sizes that the file has."""
+def hashes_at(entry: Entry, sizes: set[int], whole: bytes | None = None) -> dict[int, Any]:
+    """The running SHA-256 at each of these sizes that the file has; ``whole`` is all of it where that is at
+    hand."""
     found: dict[int, Any] = {}
     digest = hashlib.sha256()
-    stream = entry.open()
+    stream = entry.open() if whole is None else BytesIO(whole)
     try:
         at = 0
         for size in sorted(sizes):

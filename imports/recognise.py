@@ -11,6 +11,32 @@ from imports.readers.sources import Entry
 from imports.reading import hashes_at, length_of
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the archive holds that a file may be: files of its name, and whether any has its size; ``pending``
+    are files that it will hold once what is on its way has been written."""
+
+    path: str
+    size: int
+    named: list[SourceFile]
+    is_size_known: bool
+    pending: dict[FileId, SourceFile]
+
+    def after(self, pending: Iterable[SourceFile]) -> "Held":
+        """The same, with what has come to be on its way since."""
+        return Held(self.path, self.size, self.named, self.is_size_known, self.pending | _by_id(pending))
+
+    def soon_named(self) -> list[SourceFile]:
+        """The files of its name as they will be."""
+        pending = self.pending.values()
+        soon = {each.id: each for each in pending if files.is_named(each.path, self.path)}
+        return list((_by_id(self.named) | soon).values())
+
+    def soon_sized(self) -> list[SourceFile]:
+        """Those on their way that have its size."""
+        return [each for each in self.pending.values() if each.size == self.size]
+
+
 @dataclass(slots=True)
 class Recognised:
     """What a file is to the archive.
@@ -27,33 +53,34 @@ class Recognised:
     digest: Any = None
 
 
-def recognise(
-    entry: Entry, path: str, source: str, job_id: str = "", pending: Iterable[SourceFile] = ()
-) -> Recognised:
-    """Find the file in the archive or make a new one at ``path``, for good only where a job is named.
+def _by_id(given: Iterable[SourceFile]) -> dict[FileId, SourceFile]:
+    return {each.id: each for each in given}
 
-    ``pending`` are files as they will be held when what is on its way has been written. Reads the file once
-    more to hash it, but only where one of its name or size is held.
+
+def look_up(entry: Entry, path: str, pending: Iterable[SourceFile] = ()) -> Held:
+    """Look for the file in the archive by its name and its size. Changes nothing."""
+    named, size = files.files_at(path), length_of(entry)
+    return Held(path, size, named, bool(named) or files.is_size_known(size), _by_id(pending))
+
+
+def recognise(entry: Entry, source: str, held: Held, whole: bytes | None = None) -> Recognised:
+    """What the file is to the archive: one that it holds, or a new one. Changes nothing.
+
+    Reads the file once more to hash it (if not all of it is at hand, as ``whole``), but only where one of its
+    name or size is held.
     """
-    soon = {each.id: each for each in pending}
-    while True:
-        named = [soon.get(each.id, each) for each in files.files_at(path)]
-        known = _known(entry, named, soon)
-        if known is not None:
-            return known
-        if not job_id:
-            return Recognised(files.planned_file(path, source))
-        if made := files.create_file(path, source, {each.path for each in named}, job_id):
-            return Recognised(made)
+    named, sized = held.soon_named(), held.soon_sized()
+    known = None
+    if named or sized or held.is_size_known:
+        hashes = hashes_at(entry, {each.held_size for each in named} | {held.size}, whole)
+        known = _known(held.size, hashes, named, sized)
+    return known or Recognised(files.new_file(held.path, source, {each.path for each in named}))
 
 
-def _known(entry: Entry, named: list[SourceFile], soon: dict[FileId, SourceFile]) -> Recognised | None:
+def _known(
+    size: int, hashes: dict[int, Any], named: list[SourceFile], sized: list[SourceFile]
+) -> Recognised | None:
     """What the file is to those of its name and of its size; None where it is a new one."""
-    size = length_of(entry)
-    sized = [each for each in soon.values() if each.size == size]
-    if not (named or sized or files.is_size_known(size)):
-        return None
-    hashes = hashes_at(entry, {each.held_size for each in named} | {size})
     same = next((each for each in [*named, *sized] if _is_same(each, size, hashes)), None)
     if same is None and size in hashes:
         same = files.whole_file(size, hashes[size].hexdigest())

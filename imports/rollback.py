@@ -97,7 +97,7 @@ def _pull(job: ImportJob, progress: Progress) -> None:
     waits_for = ""
     for step in undo_import(str(job.pk), progress.token):
         if step.waits_for and step.waits_for != waits_for:
-            progress.log("info", f"Waiting: import {step.waits_for} is being rolled back.")
+            progress.log("info", f"Waiting: {step.why}.")
         waits_for = step.waits_for
         progress.phase("rolling back", records_total=max(step.total, step.done))
         progress.advance(_Undoing(job.counts, step.done))

@@ -272,7 +272,8 @@ class JobLog(models.Model):
 
 
 class Notice(models.Model):
-    """Tells a job's owner that it has ended, once for each end.
+    """Tells a job's owner that it has ended, once for each end; or somebody of what is no job, under an id
+    and a number that say what.
 
     ``mail_due_at`` is when it is sent by e-mail (again), empty when there is nothing to send;
     ``mail_tries`` counts how often that was tried.
@@ -309,6 +310,11 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def is_of_job(self) -> bool:
+        """Whether it tells the end of a job, and nothing else."""
+        return self.kind in {model.kind for model in job_models()}
 
 
 class IdempotencyKey(models.Model):

@@ -6,9 +6,11 @@ sends what is due, so no job ever waits for a mail server, and nothing is lost w
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from smtplib import SMTPException
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -57,6 +59,29 @@ def tell_end(job: Job) -> None:
             Notice.objects.bulk_create([_notice(job, job.owner_id, seconds)], ignore_conflicts=True)
     except Error:
         logger.warning("no notice of the end of %s %s", job.kind, job.pk, exc_info=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Something that a person should know and that is the end of no job. ``about`` and ``number`` tell it
+    from all others: what is told again under both is told once."""
+
+    about: UUID
+    number: int
+    kind: str
+    title: str
+    text: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    url: str = ""
+
+
+def tell(owner_id: int, told: Told) -> None:
+    """Leave somebody a notice that something went wrong, however long it took. Repeatable."""
+    notice = Notice(owner_id=owner_id, job_id=told.about, token=told.number, state=JobState.FAILED, seconds=0)
+    for name in ("kind", "title", "text", "parameters", "url"):
+        setattr(notice, name, getattr(told, name))
+    notice.mail_due_at = timezone.now() if _wants_mail(owner_id) else None
+    Notice.objects.bulk_create([notice], ignore_conflicts=True)
 
 
 def _notice(job: Job, owner_id: int, seconds: float) -> Notice:
@@ -186,8 +211,10 @@ def _mail_failed(notice: Notice, trouble: Exception) -> None:
 
 def message_of(notice: Notice) -> EmailMessage:
     """The e-mail: how it ended, what was asked for, how long it took, and where it is told in full."""
-    facts = [*parameters_in_words(notice.parameters), ("Took", human_seconds(notice.seconds))]
-    width = max(len(name) for name, _ in facts)
+    facts = parameters_in_words(notice.parameters)
+    if notice.is_of_job:
+        facts.append(("Took", human_seconds(notice.seconds)))
+    width = max((len(name) for name, _ in facts), default=0)
     lines = [notice.text, "", *(f"{name:<{width}}  {value}" for name, value in facts)]
     if settings.CLAUDELENS_PUBLIC_URL and notice.url:
         lines += ["", f"{settings.CLAUDELENS_PUBLIC_URL}{notice.url}"]

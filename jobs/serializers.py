@@ -3,6 +3,7 @@
 # ruff: noqa: N815  (the API speaks camelCase)
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -81,9 +82,10 @@ class JobLogSerializer(serializers.ModelSerializer[JobLog]):
 
 
 class NoticeSerializer(serializers.ModelSerializer[Notice]):
-    """That a job has ended, in a sentence; ``seenAt`` is empty until somebody has seen it."""
+    """That a job has ended, in a sentence; ``seenAt`` is empty until somebody has seen it. ``job`` is null
+    where it is told of something else, which ``kind`` names."""
 
-    job = serializers.UUIDField(source="job_id")
+    job = serializers.SerializerMethodField()
     createdAt = serializers.DateTimeField(source="created_at")
     seenAt = serializers.DateTimeField(source="seen_at", allow_null=True)
 
@@ -94,3 +96,7 @@ class NoticeSerializer(serializers.ModelSerializer[Notice]):
             "seenAt",
         )  # fmt: skip
         read_only_fields = fields
+
+    def get_job(self, notice: Notice) -> UUID | None:
+        """The job's id."""
+        return notice.job_id if notice.is_of_job else None

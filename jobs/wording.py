@@ -79,5 +79,7 @@ def _value(value: Any) -> str:
         return "yes"
     if isinstance(value, int):
         return human_count(value)
+    if isinstance(value, list) and any(isinstance(each, Mapping) for each in value):
+        return f"{human_count(len(value))}, which the API tells"
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= VALUE_MAX else f"{text[: VALUE_MAX - 1]}…"

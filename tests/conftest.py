@@ -9,7 +9,15 @@ from django.db import connection as sql
 
 from claudelens_site import embedded
 from tests import live, run
+from tests.emptying import empty
 from tests.live import LiveSite
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser come last: from the first of them on an event loop runs, in which Django's database
+    cannot be used."""
+    items.sort(key=lambda item: "browser" in item.keywords)
 
 
 def pytest_unconfigure() -> None:
@@ -37,26 +45,23 @@ def _archive(servers):
 
 @pytest.fixture
 def archive_db(_archive, servers):
-    """The archive's database, emptied before the test (the indexes stay)."""
+    """The archive's database, emptied before the test (the indexes stay): of hot messages there is
+    ``messages_current`` alone."""
     from archive import connection
+    from archive.collections import MESSAGE_INDEXES
+    from archive.indexes import ensure_indexes
 
     connection.configure(servers.mongodb_url, run.DATABASE)
     database = connection.database()  # a test before may have closed the client
     empty(database)
+    if len(database.messages_current.index_information()) <= len(MESSAGE_INDEXES):
+        ensure_indexes()  # a test before has dropped the collection, and others have written to it since
     return database
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix():
     """Each worker's database lies in a folder of its own already, where its child processes look for it."""
-
-
-def empty(database) -> None:
-    """Delete every document. Refuses a database that is not the tests' own."""
-    assert database.name.startswith("test_"), database.name
-    for info in database.list_collections(filter={"type": "collection"}):
-        if not info["name"].startswith("system."):
-            database[info["name"]].delete_many({})
 
 
 @pytest.fixture

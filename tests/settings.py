@@ -18,6 +18,7 @@ os.environ |= {
     "DEBUG": "False",
     "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1],testserver",
     "CLAUDELENS_LOG_LEVEL": "WARNING",
+    "CLAUDELENS_QUERY_SAMPLE_PERCENT": "0",  # what a test counts or watches is its own
     "CLAUDELENS_DISK_PAUSE_PERCENT": "100",  # whatever the disk of this machine
 }
 

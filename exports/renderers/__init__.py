@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exports.renderers import claude_code, claudelens_json, jsonl, markdown
+from exports.renderers import claude_code, claudelens_json, csv_table, html_files, jsonl, markdown, parquet
 from exports.renderers.base import Renderer
 
 RENDERERS: dict[str, Renderer] = {
@@ -11,6 +11,9 @@ RENDERERS: dict[str, Renderer] = {
         claude_code.RENDERER,
         claudelens_json.RENDERER,
         jsonl.RENDERER,
+        csv_table.RENDERER,
         markdown.RENDERER,
+        html_files.RENDERER,
+        parquet.RENDERER,
     )
 }

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from exports.renderers.base import Document, Material, Renderer, gather
+from exports.choices import Choices
+from exports.renderers.base import Document, Framing, Material, Renderer
 from exports.renderers.conversations import NOT_OURS_TO_TELL, conversations
 from exports.renderers.values import encode, iso
 
 FORMAT = "claudelens/1"
 
-METADATA = ("cwd", "gitBranch", "version", "uuid", "sessionId")
-TOLD_ELSEWHERE = NOT_OURS_TO_TELL | {*METADATA, "type", "text", "timestamp", "model", "costUsd", "projectId"}
+TOLD_ELSEWHERE = (*sorted(NOT_OURS_TO_TELL), "projectId")
 WRITTEN: dict[str, Callable[[Any], str]] = {"fileId": str, "contentHash": bytes.hex}
 SESSION_METADATA = (
     "source", "cwd", "gitBranch", "models", "promptCount", "inputTokens", "outputTokens",
@@ -46,20 +46,32 @@ def conversation_head(session_id: str, session: Document) -> dict[str, Any]:
 
 def conversation_message(message: Document) -> dict[str, Any]:
     """One message: the classic fields first, then what makes it whole."""
-    time = message.get("timestamp")
+    # This is a quarter of an export's time. Taking out is twice as fast as looking at each field.
+    rest = dict(message)
+    take = rest.pop
+    time = take("timestamp", None)
     form = {
-        "id": bytes(message["_id"]).hex(),
-        "type": message.get("type"),
-        "content": message.get("text"),
+        "id": bytes(rest["_id"]).hex(),
+        "type": take("type", None),
+        "content": take("text", None),
         "timestamp": None if time is None else iso(time),
-        "model": message.get("model"),
-        "costUsd": message.get("costUsd"),
-        "metadata": {name: message.get(name) for name in METADATA},
+        "model": take("model", None),
+        "costUsd": take("costUsd", None),
+        "metadata": {
+            "cwd": take("cwd", None),
+            "gitBranch": take("gitBranch", None),
+            "version": take("version", None),
+            "uuid": take("uuid", None),
+            "sessionId": take("sessionId", None),
+        },
     }
-    for name, value in message.items():
-        if name not in TOLD_ELSEWHERE:
-            # Said here and not by the encoder's call-backs, which cost a fifth of the time.
-            form[name] = WRITTEN[name](value) if name in WRITTEN else value
+    for name in TOLD_ELSEWHERE:
+        take(name, None)
+    # Said here and not by the encoder's call-backs, which cost a fifth of the time.
+    for name, write in WRITTEN.items():
+        if name in rest:
+            rest[name] = write(rest[name])
+    form.update(rest)
     return form
 
 
@@ -73,20 +85,20 @@ def _conversation(session_id: str, session: Document, messages: Iterator[Documen
     yield b'\n],"exportedMessages":%d}' % count
 
 
-def _document(material: Material) -> Iterator[bytes]:
-    yield b'{"conversations":['
-    separator = b"\n"
+def _body(material: Material, choices: Choices) -> Iterator[bytes]:
+    separator = b""
     for session_id, session, messages in conversations(material):
         yield separator
         yield from _conversation(session_id, session, messages)
-        separator = b",\n"
-    yield b'],"format":%s}\n' % encode(FORMAT)
+        separator = BETWEEN
 
 
-def render(material: Material) -> Iterator[bytes]:
-    """One JSON document, whatever its size. Memory: one message and one chunk."""
-    return gather(_document(material))
+def _head(choices: Choices) -> bytes:
+    return b'{"conversations":[\n'
 
+
+BETWEEN = b",\n"
+FRAMING = Framing(_body, _head, BETWEEN, b'],"format":%s}\n' % encode(FORMAT))
 
 RENDERER = Renderer(
     name="json",
@@ -102,5 +114,7 @@ RENDERER = Renderer(
         "The layout of the original files and the lines that could not be read.",
         "When, and by which import, a message came into the archive.",
     ),
-    render=render,
+    render=FRAMING.render,
+    framing=FRAMING,
+    streams=True,
 )

@@ -8,8 +8,9 @@ from typing import Any
 
 from exports.renderers.base import Document, Material
 from exports.renderers.values import exact
+from exports.shaping import ORDER
 
-NOT_OURS_TO_TELL = frozenset(("_id", "importId", "importedAt", "crc32"))
+NOT_OURS_TO_TELL = frozenset(("_id", "importId", "importedAt", "crc32", ORDER))
 """Facts about this archive, not about the message: another archive would have others, or can do without."""
 
 
@@ -23,11 +24,20 @@ def join(
     """
     waiting = iter(sessions)
     session = next(waiting, None)
-    for session_id, group in groupby(messages, key=lambda message: message.get("sessionId") or ""):
-        while session is not None and session["sessionId"] < session_id:
+    for (place, session_id), group in groupby(messages, key=_place_and_name_of):
+        while session is not None and _place_of(session) < place:
             session = next(waiting, None)
-        known = session is not None and session["sessionId"] == session_id
+        known = session is not None and _place_of(session) == place
         yield session_id, session if known and session is not None else {}, group
+
+
+def _place_and_name_of(message: Document) -> tuple[str, str]:
+    return _place_of(message), message.get("sessionId") or ""
+
+
+def _place_of(document: Document) -> str:
+    """By what sessions are ordered: their id, or the one that they had before it was masked."""
+    return document.get(ORDER) or document.get("sessionId") or ""
 
 
 def conversations(material: Material) -> Iterator[tuple[str, Document, Iterator[dict[str, Any]]]]:
@@ -39,9 +49,14 @@ def conversations(material: Material) -> Iterator[tuple[str, Document, Iterator[
 
 def _told(material: Material, session: Document, messages: Iterable[Document]) -> Iterator[dict[str, Any]]:
     titles = session.get("titles")
+    last: Any = None
+    project: Document = {}
     for message in messages:
         told = dict(message)
-        if project := material.project(told.get("projectId")):
+        # Asked for when it changes: an id is slow to look up, and all of a conversation have the same.
+        if (project_id := told.get("projectId")) != last:
+            last, project = project_id, material.project(project_id)
+        if project:
             told["project"] = project
         if titles:
             told["titles"], titles = titles, None

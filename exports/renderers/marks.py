@@ -9,10 +9,22 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from markdown_it import MarkdownIt
+
 from exports.renderers.values import encode
 
+SPECIAL = re.compile(r"([\\`*_\[\]<>&~|#!$])")
 LOOKS_LIKE_MARK = re.compile(r"^(\\*<!-- /?claudelens:)", re.MULTILINE)
-CUT_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
+FENCE = re.compile(r"^(`{3,}|~{3,})(.*)$", re.MULTILINE)
+OPENS = re.compile(
+    r"(?:^|\r)[ ]{0,3}(?:```|~~~|<(?:[!?]|script|pre|style|textarea))", re.MULTILINE | re.IGNORECASE
+)
+"""What may be left open: code between fences, and HTML that a blank line does not end."""
+# What only a parser can tell: fences that stand in from the margin or in HTML, and the old Mac's line ends.
+HARD = re.compile(r"^[ ]{1,3}(?:```|~~~)|^[ ]{0,3}<|\r(?!\n)", re.MULTILINE)
+HTML_ENDS = (("<!--", "-->"), ("<?", "?>"), ("<![CDATA[", "]]>"), ("<!", ">"))
+_blocks = MarkdownIt("commonmark", {"html": True})
+_blocks.core.ruler.enableOnly(["normalize", "block"])
 
 
 def mark(name: str, facts: dict[str, Any] | None = None) -> str:
@@ -39,12 +51,48 @@ def escaped(text: str) -> str:
     return LOOKS_LIKE_MARK.sub(r"\\\1", text)
 
 
-def open_fence(text: str) -> str:
-    """The line that closes the code block that a text leaves open, "" where it leaves none."""
+def closing(text: str) -> str:
+    r"""The line that ends the code or the HTML that a text leaves open, "" where it leaves none: what follows
+    would be taken for a part of it.
+
+    >>> closing("```py\nx"), closing("<!-- a"), closing("- a\n  ```"), closing("```\nx\n```")
+    ('```\n', '-->\n', '', '')
+    """
+    if not OPENS.search(text):
+        return ""
+    end = _html_or_code(text) if HARD.search(text) else _open_fence(text)
+    return f"{end}\n" if end else ""
+
+
+def _open_fence(text: str) -> str:
+    """The fence that is left open, where all of them begin their lines."""
     opened = ""
-    for fence, info in CUT_FENCE.findall(text):
+    for fence, info in FENCE.findall(text):
         if not opened:
             opened = "" if fence[0] == "`" and "`" in info else fence
         elif fence.startswith(opened) and not info.strip():
             opened = ""
-    return f"{opened}\n" if opened else ""
+    return opened
+
+
+def _html_or_code(text: str) -> str:
+    """What ends the last block, if it would swallow a mark behind the text. (1 MB/s: not for all texts.)"""
+    probe = mark("more")
+    last = _blocks.parse(f"{text}\n{probe}")[-1]
+    if last.type == "fence":
+        return last.markup
+    first = last.content.lstrip(" ")
+    if last.type != "html_block" or first == probe:
+        return ""
+    end = next((end for start, end in HTML_ENDS if first.startswith(start)), "")
+    tag = re.match(r"<(script|pre|style|textarea)", first, re.IGNORECASE)
+    return end or (f"</{tag[1]}>" if tag else "")
+
+
+def plain(text: str) -> str:
+    r"""The text as Markdown that says just this.
+
+    >>> print(plain("<b> a_b"))
+    \<b\> a\_b
+    """
+    return SPECIAL.sub(r"\\\1", text)

@@ -21,10 +21,10 @@ def iso(time: datetime) -> str:
     >>> iso(datetime(2025, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
     '2025-01-02T03:04:05.678Z'
     """
-    text = time.isoformat(timespec="milliseconds")
-    if text.endswith("+00:00"):
-        return text[:-6] + "Z"
-    return iso(time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC))
+    if time.tzinfo is not None and time.utcoffset():
+        time = time.astimezone(UTC)
+    # Without its zone it is written three times as fast.
+    return time.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _hex(value: bytes) -> str:
@@ -58,3 +58,9 @@ def exact(raw: Any) -> str:
 def encode(value: Any) -> bytes:
     """One JSON value, keys in their order, without spaces or line ends."""
     return orjson.dumps(value, default=plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def pretty(value: Any) -> str:
+    """One JSON value for people, over several lines."""
+    option = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_INDENT_2
+    return orjson.dumps(value, default=plain, option=option).decode()

@@ -2,12 +2,14 @@
 
 A mark is a comment on a line of its own. What stands from a ``message`` mark to its end mark is a record;
 what stands before it, headings and the ``session`` mark, belongs to its chunk. Lines of somebody's text that
-look like marks were given a backslash.
+look like marks were given a backslash. What was thought stands in it between ``thinking`` marks, folded;
+what stands outside of them up to the ``said`` mark is the fold and not the thought.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 from zlib import crc32
 
@@ -29,6 +31,9 @@ MARK = re.compile(rb"<!-- (/?claudelens:[a-z]+)(?: (\{.*\}))? -->\s*")
 ESCAPED = re.compile(rb"^\\(\\*<!-- /?claudelens:)", re.MULTILINE)
 EXPORT, SESSION, MESSAGE = b"claudelens:export", b"claudelens:session", b"claudelens:message"
 MORE, END = b"claudelens:more", b"/claudelens:message"
+THINKING, THOUGHT, SAID = b"claudelens:thinking", b"/claudelens:thinking", b"claudelens:said"
+FOLD = b"<details>"
+HEADING = re.compile(rb"#{2,3} [^\n]*\n\r?\n?")
 BEGINNINGS = (EXPORT, SESSION, MESSAGE)
 
 
@@ -91,12 +96,60 @@ class _Chunk:
             self.end = len(self.data)
         self.data += line
 
-    def text(self) -> str:
-        """What was said. Raises ``UnicodeDecodeError``."""
+    def spans(self) -> "list[tuple[bool, str]]":
+        """What was said, and what was thought (True), in its order. Raises ``UnicodeDecodeError``."""
         body = bytes(self.data[self.body : self.end])
-        if body.startswith(b"### "):
-            body = body.partition(b"\n")[2].removeprefix(b"\r").removeprefix(b"\n")
-        return ESCAPED.sub(rb"\1", body.removesuffix(b"\n")).decode()
+        heading = HEADING.match(body)
+        body = body[heading.end() if heading else 0 :].removesuffix(b"\n")
+        spans = _unfolded(body) if b"<!-- " + THINKING in body else [(False, body)]
+        return [(is_thought, ESCAPED.sub(rb"\1", text).decode()) for is_thought, text in spans]
+
+
+def _unfolded(body: bytes) -> list[tuple[bool, bytes]]:
+    """The text with its thoughts taken out of their folds, each by itself. A fold begins behind a mark with a
+    line of HTML and a blank one, and goes on behind the thought."""
+    spans: list[tuple[bool, bytearray]] = [(False, bytearray())]
+    place = SAID
+    for line in BytesIO(body):
+        name = mark_of(line)[0]
+        if place == SAID and name == THINKING:
+            place = THINKING
+        elif place == THINKING:
+            place = FOLD if line.startswith(FOLD) else THINKING
+        elif place == FOLD:
+            place = THOUGHT
+            spans.append((True, bytearray()))
+        elif place == THOUGHT and name == THOUGHT:
+            place = MORE
+            _end_thought(spans[-1][1], line)
+        elif place == MORE:
+            place = _said_again(spans) if name == SAID else MORE
+        else:
+            spans[-1][1].extend(line)
+    if place != SAID:
+        return [(False, body)]  # somebody took a fold apart: nothing that stands here is left out
+    return [(is_thought, bytes(text)) for is_thought, text in spans]
+
+
+def _said_again(spans: list[tuple[bool, bytearray]]) -> bytes:
+    spans.append((False, bytearray()))
+    return SAID
+
+
+def _end_thought(text: bytearray, mark: bytes) -> None:
+    """Take off the line end before a mark, which is the mark's and like its own."""
+    end = b"\r\n" if mark.endswith(b"\r\n") else b"\n"
+    if text.endswith(end):
+        del text[-len(end) :]
+
+
+def _told(spans: list[tuple[bool, str]]) -> dict[str, Any]:
+    """The text, and where some of it was thought its blocks, as other sources have them."""
+    text = {"text": "".join(said for _, said in spans)}
+    if not any(is_thought for is_thought, _ in spans):
+        return text
+    kinds = (("thinking" if is_thought else "text", said.strip("\r\n")) for is_thought, said in spans)
+    return {**text, "content": [{"type": kind, kind: said} for kind, said in kinds if said]}
 
 
 def read_marked(given: Bytes) -> Iterator[Record | Rejected]:
@@ -138,7 +191,7 @@ class _Reader:
     def _record(self, chunk: _Chunk) -> Record | Rejected:
         data = bytes(chunk.data)
         try:
-            value = {**chunk.message, "text": chunk.text()}
+            value = {**chunk.message, **_told(chunk.spans())}
         except UnicodeDecodeError as error:
             reason = f"byte {error.start + 1:,} of its text is not UTF-8"
             return self._rejected(data, "invalid_utf8", reason)
@@ -213,7 +266,7 @@ def said(record: Record, context: Context) -> Said:
         context.project = project_of(session)
     context.last_time = parse_time(value.get("time")) or context.last_time
     kind, role, text = text_of(value, "type"), text_of(value, "role"), text_of(value, "text")
-    is_prompt = role == "user" and bool(text.strip())
+    is_prompt = role == "user" and bool(text.strip()) and value.get("isPrompt") is not False
     return Said(
         NAME,
         kind or role,

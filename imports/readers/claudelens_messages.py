@@ -40,9 +40,10 @@ DEPTH = MAX_DEPTH + 2
 # Base64 takes a third more than the bytes, beside which the record stands once more.
 LONGER = 2
 LONGEST_WRAPPER = 512 * 1024
-CHANGED = "changed"
+CHANGED, SHAPED = "changed", "shaped"
 WARNINGS = {
     CHANGED: "{count} records were changed after they were exported: they are taken in as they are now.",
+    SHAPED: "{count} messages were masked or shortened when they were exported: they are no originals.",
 }
 NOT_A_MESSAGE = "not_a_message"
 # A record whose bytes are not those of its value; the session whose titles were told.
@@ -79,7 +80,7 @@ def unwrapped(given: Bytes, found: Iterator[Record | Rejected]) -> Iterator[Reco
     for each in found:
         made = each if isinstance(each, Rejected) else _opened(each, given.max_record)
         if isinstance(made, Rejected) and not isinstance(each, Rejected):
-            _count_as_rejected(given.cursor)
+            count_as_rejected(given.cursor)
         if isinstance(made, Rejected) and len(made.raw) > PIECE_BYTES:
             yield from _pieces(made)
         else:
@@ -90,16 +91,16 @@ def _opened(record: Record, longest: int) -> Record | Rejected:
     told = record.value
     chunk = None if told.get("raw") is None else _decoded(told["raw"])
     if chunk is None and told.get("raw") is not None:
-        return _rejected(record, NOT_A_MESSAGE, "raw is not base64")
+        return rejected(record, NOT_A_MESSAGE, "raw is not base64")
     lead = _lead(told.get("lead"), chunk or b"")
     value = None if chunk is None or _is_side_file(told) else _value_in(chunk[lead:])
     is_reading = chunk is not None and value is None
     if value is None:
         value = told.get("record", {} if is_reading and len(chunk or b"") > MAX_PARSED_WITH_RAW else None)
     if not isinstance(value, dict):
-        return _rejected(record, NOT_A_MESSAGE, "there is no record in it")
+        return rejected(record, NOT_A_MESSAGE, "there is no record in it")
     if _is_too_long(record, chunk, longest):
-        return _rejected(record, "too_large", f"the record is longer than {longest:,} bytes")
+        return rejected(record, "too_large", f"the record is longer than {longest:,} bytes")
     kind = READING if is_reading else ""
     return replace(record, value={**told, "record": value}, raw=chunk, lead=lead, kind=kind)
 
@@ -137,12 +138,14 @@ def _value_in(body: bytes) -> Any:
     return None if piece.code else piece.value
 
 
-def _count_as_rejected(cursor: Cursor) -> None:
+def count_as_rejected(cursor: Cursor) -> None:
+    """What was passed as a record is none."""
     cursor.records -= 1
     cursor.rejected += 1
 
 
-def _rejected(record: Record, code: str, reason: str) -> Rejected:
+def rejected(record: Record, code: str, reason: str) -> Rejected:
+    """The record as one that cannot be taken in, with the bytes it was read from."""
     raw = raw_bytes(record.value) if record.raw is None else record.raw
     start = record.end - record.size
     return Rejected(record.file_id, record.seq, start, record.end, code, reason, HINTS[code], raw)
@@ -200,8 +203,11 @@ def _check(told: Mapping[str, Any], made: Message, context: Context, *, is_readi
     document, known = made.document, _hash_of(told.get("contentHash"))
     if known is not None and is_reading:
         document["contentHash"], made.key = known, identity(made.session_id, known)
-    if document["contentHash"] != known:
+    if told.get("contentHash") is not None and document["contentHash"] != known:
         context.warn(CHANGED)
+    if told.get("changed") is True:
+        document["changed"] = True
+        context.warn(SHAPED)
 
 
 def _hash_of(text: Any) -> bytes | None:

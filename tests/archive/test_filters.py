@@ -1,9 +1,12 @@
 """Filters are typed: nothing that a person sends can act as an operator, or break a query."""
 
 import json
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 
 import pytest
+from bson.decimal128 import Decimal128
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,9 +18,26 @@ TIMES = st.integers(-(10**9), 5 * 10**9).map(lambda seconds: datetime.fromtimest
 TEXTS = st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=5), max_size=3).map(tuple)
 
 
-@given(TEXTS, TEXTS, TEXTS, TIMES, st.sampled_from([None, timedelta(1)]))
-def test_a_filter_survives_being_written_down(sessions, sources, models, since, span):
-    made = MessageFilter((PROJECT,), sessions, sources, models, since, since + span if span else None)
+RANGES = st.tuples(TIMES, st.sampled_from([None, timedelta(1)])).map(
+    lambda told: {"since": told[0], "until": told[0] + told[1] if told[1] else None}
+)
+AMOUNTS = st.none() | st.decimals(0, 10**12, allow_nan=False, allow_infinity=False, places=20)
+COSTS = st.tuples(AMOUNTS, AMOUNTS).filter(lambda pair: None in pair or pair[0] <= pair[1])
+FILTERS = st.builds(
+    lambda spans, costs, **more: MessageFilter(**more, **spans, min_cost=costs[0], max_cost=costs[1]),
+    spans=RANGES,
+    costs=COSTS,
+    project_ids=st.sampled_from([(), (PROJECT,)]),
+    **dict.fromkeys(
+        ("session_ids", "sources", "models", "types", "roles", "branches", "tools", "tags"), TEXTS
+    ),
+    text=TEXTS.map("".join),
+    subagents=st.sampled_from([None, True, False]),
+)
+
+
+@given(FILTERS)
+def test_a_filter_survives_being_written_down(made):
     assert MessageFilter.from_dict(json.loads(json.dumps(made.to_dict()))) == made
 
 
@@ -25,6 +45,28 @@ def test_an_empty_filter_fits_everything():
     assert MessageFilter().to_query() == {}
     assert MessageFilter.from_dict({}) == MessageFilter()
     assert MessageFilter.from_dict({"since": "", "until": None, "models": []}) == MessageFilter()
+
+
+def test_every_part_of_a_filter_is_asked_of_messages_or_of_sessions():
+    """None can be forgotten: each part by itself changes a query."""
+    one = {
+        "project_ids": (PROJECT,), "text": "x", "subagents": False, "min_cost": Decimal(0), "max_cost": Decimal(0),
+        "since": datetime(2026, 1, 1, tzinfo=UTC), "until": datetime(2026, 1, 1, tzinfo=UTC),
+    }  # fmt: skip
+    for field in fields(MessageFilter):
+        made = MessageFilter(**{field.name: one.get(field.name, ("x",))})
+        asked_of_session = field.name in {"tags", "min_cost", "max_cost"}
+        assert made.chooses_sessions is asked_of_session
+        assert bool(made.session_query() if asked_of_session else made.to_query())
+
+
+def test_what_sessions_know_is_asked_of_them_exactly():
+    made = MessageFilter(tags=("$ne",), min_cost=Decimal("0.10"), max_cost=Decimal(2), session_ids=("a",))
+    assert made.session_query() == {
+        "_id": {"$in": ["a"]},
+        "tags": {"$in": ["$ne"]},
+        "totalCost": {"$gte": Decimal128("0.10"), "$lte": Decimal128("2")},
+    }
 
 
 def test_values_are_compared_as_they_are():
@@ -45,6 +87,33 @@ def test_values_are_compared_as_they_are():
         ({"session_ids": ["half \ud83d"]}, "session_ids"),
         ({"project_ids": ["x"]}, "x"),
         ({"project_ids": [""]}, "''"),
+        ({"tools": {"$elemMatch": {}}}, "tools"),
+        ({"tags": [["x"]]}, "tags"),
+        ({"branches": [None]}, "branches"),
+        ({"roles": "user"}, "roles"),
+        ({"types": [b"x"]}, "types"),
+        ({"text": {"$regex": "x"}}, "text"),
+        ({"text": ["x"]}, "text"),
+        ({"text": None}, "text"),
+        ({"text": "x" * 1001}, "text"),
+        ({"text": "half \ud83d"}, "text"),
+        ({"subagents": "no"}, "subagents"),
+        ({"subagents": 1}, "subagents"),
+        ({"subagents": {"$ne": True}}, "subagents"),
+        ({"min_cost": -1}, "min_cost"),
+        ({"min_cost": 0.5}, "min_cost"),
+        ({"min_cost": True}, "min_cost"),
+        ({"min_cost": {"$gt": 0}}, "min_cost"),
+        ({"max_cost": "-0.01"}, "max_cost"),
+        ({"max_cost": "-0"}, "max_cost"),
+        ({"max_cost": "NaN"}, "max_cost"),
+        ({"max_cost": "sNaN"}, "max_cost"),
+        ({"max_cost": "Infinity"}, "max_cost"),
+        ({"max_cost": "1e400"}, "max_cost"),
+        ({"max_cost": "1e999999999"}, "max_cost"),
+        ({"max_cost": "1e-21"}, "max_cost"),
+        ({"max_cost": "much"}, "max_cost"),
+        ({"min_cost": "2", "max_cost": "1"}, "min_cost"),
         ({"since": "yesterday"}, "since"),
         ({"since": 5}, "since"),
         ({"since": ["2026"]}, "since"),

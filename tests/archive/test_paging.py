@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archive import connection
 from archive.errors import BadInput
-from archive.paging import MAX_CURSOR_CHARS, encoded, find_page
+from archive.paging import MAX_CURSOR_CHARS, encoded, find_in, find_page
 
 ORDERS = {
     "up": (("a", 1), ("b", 1), ("_id", 1)),
@@ -33,20 +33,20 @@ def things(archive_db):
 def walk(things, order, limit, backwards=False):
     """All pages one after the other, and the cursors that lead back."""
     found, cursor, pages = [], None, 0
-    page = find_page(things, {}, order, cursor=None, limit=limit)
+    page = find_page(find_in(things, {}), order, cursor=None, limit=limit)
     while True:
         found += page.items
         pages += 1
         if page.next is None:
             return found, pages, page
         cursor = page.next
-        page = find_page(things, {}, order, cursor=cursor, limit=limit)
+        page = find_page(find_in(things, {}), order, cursor=cursor, limit=limit)
 
 
 def back(things, order, limit, page):
     found = []
     while page.previous is not None:
-        page = find_page(things, {}, order, cursor=page.previous, limit=limit)
+        page = find_page(find_in(things, {}), order, cursor=page.previous, limit=limit)
         found = page.items + found
         assert page.next is not None
     return found
@@ -77,7 +77,7 @@ def test_pages_stay_right_while_items_come_and_go(things):
     things.insert_many({"_id": number, "a": chance.randint(0, 5)} for number in range(0, 100, 2))
     order, seen, cursor = (("a", 1), ("_id", 1)), [], None
     while True:
-        page = find_page(things, {}, order, cursor=cursor, limit=7)
+        page = find_page(find_in(things, {}), order, cursor=cursor, limit=7)
         seen += [each["_id"] for each in page.items]
         things.insert_one({"_id": 1 + 2 * len(seen), "a": chance.randint(0, 5)})
         things.delete_one({"_id": seen[0]})
@@ -90,8 +90,8 @@ def test_pages_stay_right_while_items_come_and_go(things):
 
 def test_the_query_still_counts_beside_the_cursor(things):
     things.insert_many({"_id": number, "a": number % 2} for number in range(10))
-    page = find_page(things, {"a": 1}, (("_id", 1),), cursor=None, limit=2)
-    page = find_page(things, {"a": 1}, (("_id", 1),), cursor=page.next, limit=2)
+    page = find_page(find_in(things, {"a": 1}), (("_id", 1),), cursor=None, limit=2)
+    page = find_page(find_in(things, {"a": 1}), (("_id", 1),), cursor=page.next, limit=2)
     assert [each["_id"] for each in page.items] == [5, 7]
 
 
@@ -130,7 +130,7 @@ def test_a_forged_cursor_is_refused(things, cursor):
     things.insert_one({"_id": 1, "a": 1})
     for order in ((("a", 1), ("_id", 1)), (("a", -1), ("_id", -1))):
         with pytest.raises(BadInput) as caught:
-            find_page(things, {}, order, cursor=cursor, limit=5)
+            find_page(find_in(things, {}), order, cursor=cursor, limit=5)
         assert caught.value.code == "bad_cursor"
 
 
@@ -138,7 +138,7 @@ def test_a_forged_cursor_is_refused(things, cursor):
 @given(st.binary(max_size=80))
 def test_no_bytes_are_more_than_a_bad_cursor(things, data):
     with contextlib.suppress(BadInput):
-        find_page(things, {}, ORDERS["one"], cursor=base64.urlsafe_b64encode(data).decode(), limit=5)
+        find_page(find_in(things, {}), ORDERS["one"], cursor=base64.urlsafe_b64encode(data).decode(), limit=5)
 
 
 def test_a_cursor_is_never_too_long_for_itself():

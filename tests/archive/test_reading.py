@@ -87,6 +87,7 @@ FILTERS = [
 def test_count_scan_and_pages_agree_with_the_database(archive, message_filter, query):
     expected = {each["_id"] for each in archive.messages_current.find(query)}
     assert reader.count_messages(message_filter) == len(expected)
+    assert reader.has_messages(message_filter) == bool(expected)
     assert set(keys(reader.scan_messages(message_filter))) == expected
     paged, page = [], reader.page_messages(message_filter, limit=4)
     paged += page.items
@@ -202,6 +203,22 @@ def test_sessions_that_a_filter_can_touch(archive):
     assert [each["sessionId"] for each in sessions.find_sessions(since)] == [LATER]
 
 
+def test_sessions_of_a_cost_and_with_a_tag(archive):
+    archive.sessions.update_one({"_id": TWO}, {"$set": {"tags": ["work", "later"]}})
+    costs = {each["sessionId"]: each["totalCost"] for each in sessions.find_sessions(MessageFilter())}
+    dearest = max(costs, key=costs.__getitem__)
+
+    def ids(**wanted):
+        return [each["sessionId"] for each in sessions.find_sessions(MessageFilter(**wanted))]
+
+    assert ids(tags=("work",)) == ids(tags=("later", "never")) == [TWO]
+    assert ids(tags=("wor",)) == []
+    assert ids(min_cost=costs[dearest]) == [dearest]
+    assert ids(min_cost=costs[dearest] + Decimal("1e-12")) == []
+    assert ids(max_cost=costs[TWO], session_ids=(TWO,)) == [TWO]
+    assert ids(max_cost=costs[TWO] - Decimal("1e-12"), session_ids=(TWO,)) == []
+
+
 def test_totals_equal_an_independent_count(archive):
     found = sessions.totals()
     assert (found["messages"], found["sessions"], found["projects"], found["files"], found["calls"]) == (
@@ -249,6 +266,19 @@ def test_files_that_hold_what_a_filter_fits_come_by_path(archive):
     assert [file.path for file in files.find_files(MessageFilter(models=("claude-opus-4-1-20250805",)))] == [
         session_file(LATER, "-srv-notes")
     ]
+
+
+def test_files_of_chosen_sessions(archive):
+    """As whole conversations are asked for, their files come that hold nothing but copies, too."""
+    archive.sessions.update_one({"_id": ONE}, {"$set": {"tags": ["work"]}})
+    tagged = MessageFilter(tags=("work",))
+    of_one = [file.path for file in files.find_files(MessageFilter(session_ids=(ONE,)))]
+    assert [file.path for file in files.find_files(tagged)] == of_one
+    assert session_file("copies") in of_one
+    prompts = MessageFilter(tags=("work",), types=("user",))
+    assert [file.path for file in files.find_files(prompts)] == [session_file(ONE)]
+    assert list(files.find_files(MessageFilter(tags=("work",), session_ids=(LATER,)))) == []
+    assert list(files.find_files(MessageFilter(tags=("play",)))) == []
 
 
 def test_a_file_that_nobody_has_is_none(archive):

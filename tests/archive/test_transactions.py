@@ -203,7 +203,10 @@ def test_of_many_who_take_a_job_at_once_one_writes(archive_db):
         try:
             held = checkpoints.take("job", token)
             for number in range(3):
-                commit(held, token * 10 + number)
+                try:
+                    commit(held, token * 10 + number)
+                except AlreadyWritten as earlier:  # somebody who came too late ended the session meanwhile
+                    held.saved(held.position, earlier.counts)
         except Fenced:
             return False
         return True

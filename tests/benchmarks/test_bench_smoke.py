@@ -5,7 +5,17 @@ import json
 
 import pytest
 
-from benchmarks import corpora, export_bench, format_bench, gen_corpus, import_bench, targets, web_bench
+from benchmarks import (
+    corpora,
+    export_bench,
+    format_bench,
+    gen_corpus,
+    import_bench,
+    live_bench,
+    storage_bench,
+    targets,
+    web_bench,
+)
 from benchmarks.__main__ import main
 from benchmarks.ground import ground
 from benchmarks.report import Report
@@ -64,7 +74,15 @@ def test_the_export_benchmark_measures_every_format(measured):
     lines = measured(export_bench, sizes=[TINY], rounds=1)
     ways = {line["way"] for line in lines if line["kind"] == "run"}
     assert ways == set(export_bench.WAYS)
-    assert sum(line["kind"] == "check" for line in lines) == 8
+    assert sum(line["kind"] == "check" for line in lines) == 12
+
+
+def test_the_live_benchmark_waits_for_streams_and_estimates(measured):
+    lines = measured(live_bench, sizes=[TINY], rounds=1)
+    told = {line["what"]: line["ms"] for line in lines if line["kind"] == "run"}
+    assert set(told) == {f"first byte of {name}" for name in live_bench.STREAMS} | {f"estimate of {name}" for name in live_bench.ESTIMATED}
+    assert all(ms > 0 for found in told.values() for ms in found)
+    assert sum(line["kind"] == "check" for line in lines) == 2
 
 
 def test_the_web_benchmark_sends_and_fetches_the_same_bytes(measured):
@@ -99,3 +117,15 @@ def test_an_unknown_benchmark_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["imports"])
     assert "no such benchmark: imports" in capsys.readouterr().err
+
+
+@pytest.mark.timeout(300)
+def test_the_storage_benchmark_moves_verifies_and_reads_over_partitions(measured, monkeypatch):
+    monkeypatch.setattr(storage_bench, "WITH_FILES", False)
+    lines = measured(storage_bench, sizes=[TINY], rounds=1)
+    ways = [line["way"] for line in lines if line["kind"] == "run"]
+    tiers = ["cold", "frozen", "plain", "verify", "warm"]
+    assert sorted(ways) == sorted([*tiers, "one after the other", "page", "some at once"])
+    moved = [line for line in lines if line.get("way") in ("warm", "cold", "frozen")]
+    assert all(line["records"] > 100 and line["size"] > 0 for line in moved)
+    assert sum(line["kind"] == "check" for line in lines) == 6

@@ -104,6 +104,7 @@ def archive(archive_db, request, tmp_path):
     fill(tmp_path)
     for name, documents in _stored.items():
         if documents:
+            archive_db[name].delete_many({})  # an emptied archive has its first partition again
             archive_db[name].insert_many(documents)
     return archive_db
 

@@ -79,5 +79,5 @@ def test_a_file_that_was_imported_before_is_named_so_beside_it(staff, live_site,
     staff.route("**/api/v1/imports/", lambda route: None)  # the import never begins: the page stays
     staff.goto(f"{live_site.url}/imports/new/")
     staff.locator("#upload-files").set_input_files(file)
-    staff.locator("button[name=then][value=import]").click()
+    staff.get_by_role("button", name="Import right away", exact=True).click()
     expect(staff.locator("#upload-list [data-part=note]").first).to_contain_text("0 new expected")

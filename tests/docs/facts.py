@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from django.core.management import get_commands, load_command_class
@@ -14,11 +15,17 @@ PACKAGES = ("archive", "jobs", "imports", "exports", "maintenance", "browse", "c
 DJANGO_OPTIONS = set(BaseCommand().create_parser("manage.py", "any")._option_string_actions)
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if "migrations" not in path.parts:
-                yield path, ast.parse(path.read_text())
+@cache
+def sources() -> dict[Path, str]:
+    """Every module of ours with its text, read once."""
+    found = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return {path: path.read_text() for path in found if "migrations" not in path.parts}
+
+
+@cache
+def modules() -> tuple[tuple[Path, ast.Module], ...]:
+    """Every module of ours, parsed once."""
+    return tuple((path, ast.parse(text)) for path, text in sources().items())
 
 
 def commands() -> set[str]:
@@ -39,9 +46,9 @@ def is_idle(name: str) -> bool:
     inside = (ROOT / "claudelens_site/settings.py").read_text()
     if inside.count(name) != 2:  # used where it is read, or in another setting
         return False
-    others = [path for path, _ in modules() if path.name not in {"settings.py", "checks.py"}]
+    others = [text for path, text in sources().items() if path.name not in {"settings.py", "checks.py"}]
     short = name.removeprefix("CLAUDELENS_JOB_")
-    return not any(name in body or f'setting("{short}"' in body for body in (path.read_text() for path in others))
+    return not any(name in body or f'setting("{short}"' in body for body in others)
 
 
 def variables() -> dict[str, object]:
@@ -118,6 +125,6 @@ def modules_with_doctests() -> list[str]:
     """The dotted names of the modules that show what they do."""
     return [
         path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-        for path, _ in modules()
-        if ">>> " in path.read_text()
+        for path, text in sources().items()
+        if ">>> " in text
     ]

@@ -15,7 +15,7 @@ from archive import errors
 from archive.collections import SPECS
 from claudelens_site import problems
 from exports.filters import FIELDS
-from exports.renderers import RENDERERS
+from exports.renderers import RENDERERS, tables
 from imports.options import USER_OPTIONS
 from imports.readers.lines import HINTS
 from jobs.routing import websocket_urlpatterns
@@ -82,6 +82,16 @@ class TestNothingIsLeftOut:
         assert set(RENDERERS) <= reading.anchors(page)
         for body in (reading.text(page), reading.page("README.md"), reading.page("docs/commands.md")):
             assert not missing(RENDERERS, body)
+
+    @pytest.mark.parametrize("rows", tables.TABLES)
+    def test_every_column_of_a_table_is_told_as_it_is(self, rows):
+        section = reading.page("docs/export-formats.md").partition(f"\nOf `{rows}`:\n")[2].lstrip("\n").partition("\n\n")[0]
+        told = [row for row in table_rows(section) if row[0] != "column"]
+        own = tables.own_names(rows)
+        holds = {tables.TEXT: "text", tables.COUNT: "number", tables.TRUTH: "true or false", tables.BYTES: "bytes", tables.JSON: "JSON"}
+        assert told == [
+            [f"{'' if each.name in own else '+ '}`{each.name}`", holds.get(each.kind, each.kind), each.says] for each in tables.TABLES[rows]
+        ]
 
     def test_every_filter_is_told(self):
         assert not missing(FIELDS, reading.page("docs/export-formats.md"))

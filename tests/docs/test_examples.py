@@ -42,7 +42,7 @@ def run(script, folder, env, *arguments):
 
 
 def test_there_is_an_example_of_each_way():
-    assert set(examples()) == {"token", "first", "upload.sh", "export"}
+    assert set(examples()) == {"token", "first", "upload.sh", "export", "live"}
 
 
 def test_the_first_steps_import_watch_and_list(shell):
@@ -73,3 +73,15 @@ def test_an_export_is_made_waited_for_and_downloaded(shell):
     assert (shell.folder / "export.zip").read_bytes() == whole
     with zipfile.ZipFile(shell.folder / "export.zip") as archive:
         assert archive.testzip() is None
+
+
+def test_a_live_export_is_fetched(shell):
+    lines = joined([dump(user("docs-live", number, "hello")) for number in range(3)])
+    (shell.folder / "live.jsonl").write_bytes(lines)
+    done = shell.site.manage("import_archive", str(shell.folder / "live.jsonl"))
+    assert done.returncode == 0, done.stderr
+    script = examples()["live"]
+    assert "since=2026-01-01" in script
+    shell(script.replace("2026-01-01", "2000-01-01"))
+    fetched = [json.loads(line) for line in (shell.folder / "messages.jsonl").read_bytes().splitlines()]
+    assert [each["sessionId"] for each in fetched].count("docs-live") == 3

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from exports.models import Artifact, ExportJob, artifact_folder
@@ -59,3 +60,10 @@ def kept(people: Any, artifacts_dir: Path) -> ExportJob:
         expires_at=timezone.now() + timedelta(days=1),
     )
     return job
+
+
+@pytest.fixture
+def alice(client: Client, people: Any) -> Client:
+    """A browser in which alice has signed in."""
+    client.force_login(people.alice)
+    return client

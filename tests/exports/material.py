@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
+
+from exports.renderers.names import UniqueNames
+from exports.shaping import Changes
 
 START = datetime(2025, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
 
@@ -40,18 +43,29 @@ class PlainMaterial:
     session_list: list[dict[str, Any]] = field(default_factory=list)
     file_list: list[PlainFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    call_list: list[dict[str, Any]] = field(default_factory=list)
+    names: UniqueNames = field(default_factory=UniqueNames)
+    changes: Changes = field(default_factory=Changes)
 
-    def messages(self) -> Iterator[dict[str, Any]]:
-        return iter(self.message_list)
+    def messages(self, fields: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+        """Only what was asked for, so that a format that forgets a field is found out."""
+        kept = {"sessionId", *fields}
+        return ({name: each[name] for name in each if not fields or name in kept} for each in self.message_list)
 
     def sessions(self) -> Iterator[dict[str, Any]]:
         return iter(self.session_list)
+
+    def calls(self) -> Iterator[dict[str, Any]]:
+        return iter(self.call_list)
 
     def project(self, project_id: Any) -> dict[str, Any]:
         return {"slug": "-home-ana-app", "path": "/home/ana/app"}
 
     def files(self) -> Iterator[PlainFile]:
         return iter(self.file_list)
+
+    def file_name(self, path: str) -> str:
+        return self.names.give(path)
 
     def chunks(self, file: PlainFile) -> Iterator[bytes]:
         for start in range(0, len(file.data), 1000):

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from exports.filters import FIELDS
 from exports.models import ExportJob
+from exports.renderers import RENDERERS
 from exports.services import run_export
 
 BASE = "/api/v1/exports/"
@@ -46,6 +48,26 @@ def test_the_filter_may_be_left_out(alice: Client) -> None:
     assert post(alice, {"format": "jsonl", "filter": None}).status_code == 202
 
 
+def test_every_filter_can_be_asked_for(alice: Client) -> None:
+    asked = {
+        "session": ["x"], "tag": ["work"], "source": ["claude-code"], "type": ["user"], "role": ["user"],
+        "model": ["m"], "tool": ["Bash"], "branch": ["main"], "period": "last-week", "timezone": "Europe/Berlin",
+        "text": "100 %", "minCost": 0.5, "maxCost": "2", "subagents": "no",
+    }  # fmt: skip
+    response = post(alice, {"format": "jsonl", "filter": asked})
+    assert response.status_code == 202
+    assert response.json()["filter"] == {
+        "session_ids": ["x"], "tags": ["work"], "sources": ["claude-code"], "types": ["user"], "roles": ["user"],
+        "models": ["m"], "tools": ["Bash"], "branches": ["main"], "period": "last-week", "timezone": "Europe/Berlin",
+        "text": "100 %", "min_cost": "0.5", "max_cost": "2", "subagents": False,
+    }  # fmt: skip
+
+
+def test_the_schema_tells_every_filter(alice: Client) -> None:
+    schema = alice.get("/api/schema/", headers={"Accept": "application/json"}).json()
+    assert set(schema["components"]["schemas"]["ExportFilter"]["properties"]) == set(FIELDS)
+
+
 @pytest.mark.parametrize(
     ("named", "body"),
     [
@@ -62,6 +84,15 @@ def test_the_filter_may_be_left_out(alice: Client) -> None:
         ("since", {"format": "json", "filter": {"since": 5}}),
         ("until", {"format": "json", "filter": {"since": "2025-02-01", "until": "2025-01-01"}}),
         ("project", {"format": "json", "filter": {"project": "nowhere"}}),
+        ("tag", {"format": "json", "filter": {"tag": {"$exists": True}}}),
+        ("tool", {"format": "json", "filter": {"tool": [{"$gt": ""}]}}),
+        ("text", {"format": "json", "filter": {"text": {"$regex": "(a+)+$"}}}),
+        ("minCost", {"format": "json", "filter": {"minCost": -1}}),
+        ("minCost", {"format": "json", "filter": {"minCost": 1e300}}),
+        ("maxCost", {"format": "json", "filter": {"minCost": 2, "maxCost": 1}}),
+        ("period", {"format": "json", "filter": {"period": "today", "until": "2025-01-01"}}),
+        ("timezone", {"format": "json", "filter": {"timezone": "Mars/Olympus"}}),
+        ("subagents", {"format": "json", "filter": {"subagents": {"$ne": True}}}),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_field(alice: Client, named: str, body: Any) -> None:
@@ -134,7 +165,7 @@ def test_nothing_is_for_outsiders(client: Client, people: Any) -> None:
 
 def test_the_formats_are_listed_with_what_they_lose(alice: Client) -> None:
     formats = alice.get("/api/v1/export-formats/").json()
-    assert [each["name"] for each in formats] == ["claude-code", "json", "jsonl", "markdown"]
+    assert [each["name"] for each in formats] == list(RENDERERS)
     assert all(each["loses"] and each["mediaType"] for each in formats)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import zipfile
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 
+from exports.choices import FIELDS as CHOICES
+from exports.filters import FIELDS
 from exports.models import ExportJob
 from tests.exports.seed import ONE, TWO
 
@@ -71,6 +74,36 @@ def test_filters_narrow_it(tree: dict[str, bytes], tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == b""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (("--tag=work",), 0),
+        (("--type=user", "--type=summary"), 5),
+        (("--role=assistant",), 2),
+        (("--tool=Bash",), 0),
+        (("--branch=main",), 7),
+        (("--period=9999d", "--timezone=Europe/Berlin"), 7),
+        (("--period=today",), 0),
+        (("--text=RESPONDO",), 2),
+        (("--min-cost=0.01",), 3),
+        (("--max-cost=0.01",), 4),
+        (("--max-cost=0",), 0),
+        (("--subagents=only",), 1),
+        (("--subagents=no",), 6),
+        (("--subagents=yes",), 7),
+    ],
+)
+def test_every_filter_has_an_option(
+    tree: dict[str, bytes], tmp_path: Path, arguments: tuple[str, ...], count: int
+) -> None:
+    assert run("--format=jsonl", f"--output={tmp_path / 'out'}", *arguments)["messages"] == count
+
+
+def test_no_filter_is_without_an_option() -> None:
+    parser = load_command_class("exports", "export_archive").create_parser("manage.py", "export_archive")
+    assert set(FIELDS) <= {action.dest for action in parser._actions}
+
+
 def test_a_folder_in_use_is_refused_unless_forced(tree: dict[str, bytes], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
@@ -90,6 +123,12 @@ def test_a_folder_in_use_is_refused_unless_forced(tree: dict[str, bytes], tmp_pa
         (("--format=json", "--since=yesterday"), "since"),
         (("--format=json", "--project=nowhere"), "project"),
         (("--format=json", "--since=2025-02-01", "--until=2025-01-01"), "until"),
+        (("--format=json", "--period=fortnight"), "period"),
+        (("--format=json", "--period=today", "--since=2025-02-01"), "period"),
+        (("--format=json", "--timezone=Mars"), "timezone"),
+        (("--format=json", "--min-cost=-1"), "minCost"),
+        (("--format=json", "--max-cost=nan"), "maxCost"),
+        (("--format=json", "--subagents=$ne"), "subagents"),
     ],
 )
 def test_what_cannot_be_meant_exits_with_2(tmp_path: Path, db: Any, arguments: tuple[str, ...], named: str) -> None:
@@ -113,3 +152,30 @@ def test_no_refusal_hides_behind_the_json(tmp_path: Path, db: Any) -> None:
     with pytest.raises(CommandError):
         call_command("export_archive", "--format=pdf", f"--output={tmp_path / 'x'}", "--json", stdout=out)
     assert json.loads(out.getvalue())["error"]["code"] == "bad_filter"
+
+
+def test_every_choice_has_an_option(tree: dict[str, bytes], tmp_path: Path) -> None:
+    run(
+        "--format=csv", f"--output={tmp_path / 'out'}", "--rows=messages", "--column=id", "--column=text",
+        "--guard-formulas=false", "--without=thinking", "--without=images", "--redact=secrets", "--mask=x+",
+        "--compression=gzip", "--level=9", "--split=month",
+    )  # fmt: skip
+    assert ExportJob.objects.get().choices == {
+        "rows": "messages", "columns": ["id", "text"], "guardFormulas": False, "without": ["thinking", "images"],
+        "redact": ["secrets"], "patterns": ["x+"], "compression": "gzip", "level": 9, "split": "month",
+    }  # fmt: skip
+    parser = load_command_class("exports", "export_archive").create_parser("manage.py", "export_archive")
+    assert set(CHOICES) <= {action.dest for action in parser._actions}
+    parts = sorted((tmp_path / "out").iterdir())
+    assert parts
+    assert all(gzip.decompress(part.read_bytes()).startswith(b"id,text\r\n") for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("option", "field"), [("--layout=each", "layout"), ("--level=5", "level"), ("--mask=(", "patterns"), ("--split=1", "split")]
+)
+def test_a_choice_that_cannot_be_meant_is_refused_by_name(tree: Any, tmp_path: Path, option: str, field: str) -> None:
+    error, code = refusal("--format=json", f"--output={tmp_path / 'out'}", option)
+    assert str(error).startswith(field)
+    assert code == 2
+    assert not (tmp_path / "out").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +13,12 @@ import pytest
 
 from archive.errors import BadInput, Conflict, OutOfSpace
 from exports import part_files
-from exports.deliveries import Attempt, write_file, write_folder
-from exports.part_files import PartFile, remove_parts
+from exports.building import Attempt, PackedFile
+from exports.choices import Choices
+from exports.deliveries import Folder, write_tree
+from exports.part_files import PartFile, WrittenFile, remove_parts
 from exports.renderers import RENDERERS
+from exports.renderers.base import Renderer
 from tests.exports.material import PlainFile, PlainMaterial, small_archive
 
 ATTEMPT = Attempt("job", 1)
@@ -32,12 +36,22 @@ def stop() -> None:
     raise Stopped
 
 
+def write_file(renderer: Renderer, final: Path, attempt: Attempt, tick: Callable[[], None]) -> WrittenFile:
+    """As an export is built, from messages at hand."""
+    remove_parts(final.parent, attempt.job_id)
+    with PackedFile(final, attempt.mark, Choices()) as out:
+        for chunk in renderer.render(small_archive(), Choices()):
+            out.write(chunk)
+            tick()
+        return out.commit()
+
+
 def names_in(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_file_is_written_and_hashed(tmp_path: Path) -> None:
-    written = write_file(RENDERERS["jsonl"], small_archive(), tmp_path / "a.jsonl", ATTEMPT, nothing)
+    written = write_file(RENDERERS["jsonl"], tmp_path / "a.jsonl", ATTEMPT, nothing)
     data = (tmp_path / "a.jsonl").read_bytes()
     assert (written.bytes, written.sha256) == (len(data), sha256(data).hexdigest())
     assert names_in(tmp_path) == {"a.jsonl"}
@@ -47,7 +61,7 @@ def test_a_file_is_written_and_hashed(tmp_path: Path) -> None:
 def test_stopping_leaves_nothing_and_spares_what_was_there(name: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("before")
     with pytest.raises(Stopped):
-        write_file(RENDERERS[name], small_archive(), tmp_path / "a", ATTEMPT, stop)
+        write_file(RENDERERS[name], tmp_path / "a", ATTEMPT, stop)
     assert names_in(tmp_path) == {"a"}
     assert (tmp_path / "a").read_text() == "before"
 
@@ -68,7 +82,7 @@ def test_what_a_killed_try_left_is_removed_by_the_next(tmp_path: Path) -> None:
     (tmp_path / ".a.job-1.part").write_bytes(b"half")
     (tmp_path / ".tree.job-1.part" / "x").mkdir(parents=True)
     (tmp_path / ".a.other-1.part").write_bytes(b"somebody else's")
-    write_file(RENDERERS["json"], small_archive(), tmp_path / "a", Attempt("job", 2), nothing)
+    write_file(RENDERERS["json"], tmp_path / "a", Attempt("job", 2), nothing)
     assert names_in(tmp_path) == {"a", ".a.other-1.part"}
     remove_parts(tmp_path, "other")
     assert names_in(tmp_path) == {"a"}
@@ -77,7 +91,7 @@ def test_what_a_killed_try_left_is_removed_by_the_next(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part_files.shutil, "disk_usage", lambda _: SimpleNamespace(free=100 * 1024**2))
     with pytest.raises(OutOfSpace, match="100 MiB free"):
-        write_file(RENDERERS["json"], small_archive(), tmp_path / "a", ATTEMPT, nothing)
+        write_file(RENDERERS["json"], tmp_path / "a", ATTEMPT, nothing)
     assert names_in(tmp_path) == set()
 
 
@@ -87,19 +101,19 @@ def test_a_disk_that_fills_up_meanwhile_is_told(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(PartFile, "_write_all", full)
     with pytest.raises(OutOfSpace, match="is full"):
-        write_file(RENDERERS["json"], small_archive(), tmp_path / "a", ATTEMPT, nothing)
+        write_file(RENDERERS["json"], tmp_path / "a", ATTEMPT, nothing)
     assert names_in(tmp_path) == set()
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="cannot be written"):
-        write_file(RENDERERS["json"], small_archive(), tmp_path / "file" / "a", ATTEMPT, nothing)
+        write_file(RENDERERS["json"], tmp_path / "file" / "a", ATTEMPT, nothing)
 
 
 class TestFolder:
     def test_the_tree_is_the_original_one(self, tmp_path: Path) -> None:
-        written = write_folder(small_archive(), tmp_path / "out", ATTEMPT, nothing)
+        written = write_tree(small_archive(), Folder(tmp_path / "out"), ATTEMPT, nothing)
         for file in small_archive().file_list:
             assert (tmp_path / "out" / file.path).read_bytes() == file.data
         assert {file.path.as_posix(): file.sha256 for file in written} == {
@@ -109,17 +123,17 @@ class TestFolder:
 
     def test_an_empty_folder_is_taken(self, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
-        write_folder(small_archive(), tmp_path / "out", ATTEMPT, nothing)
+        write_tree(small_archive(), Folder(tmp_path / "out"), ATTEMPT, nothing)
         assert len(names_in(tmp_path / "out")) == 2
 
     def test_nothing_to_export_makes_an_empty_folder(self, tmp_path: Path) -> None:
-        assert write_folder(PlainMaterial(), tmp_path / "out", ATTEMPT, nothing) == []
+        assert write_tree(PlainMaterial(), Folder(tmp_path / "out"), ATTEMPT, nothing) == []
         assert (tmp_path / "out").is_dir()
 
     def test_a_folder_in_use_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "mine.txt").write_text("mine")
         with pytest.raises(Conflict, match="not empty"):
-            write_folder(small_archive(), tmp_path, ATTEMPT, nothing)
+            write_tree(small_archive(), Folder(tmp_path), ATTEMPT, nothing)
         assert names_in(tmp_path) == {"mine.txt"}
 
     def test_force_replaces_same_names_and_keeps_the_rest(self, tmp_path: Path) -> None:
@@ -127,20 +141,20 @@ class TestFolder:
         (tmp_path / "out" / "projects" / "-home-ana-app").mkdir(parents=True)
         (tmp_path / "out" / first.path).write_text("old")
         (tmp_path / "out" / "mine.txt").write_text("mine")
-        write_folder(small_archive(), tmp_path / "out", ATTEMPT, nothing, force=True)
+        write_tree(small_archive(), Folder(tmp_path / "out", force=True), ATTEMPT, nothing)
         assert (tmp_path / "out" / first.path).read_bytes() == first.data
         assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
 
     def test_stopping_leaves_nothing(self, tmp_path: Path) -> None:
         with pytest.raises(Stopped):
-            write_folder(small_archive(), tmp_path / "out", ATTEMPT, stop)
+            write_tree(small_archive(), Folder(tmp_path / "out"), ATTEMPT, stop)
         assert names_in(tmp_path) == set()
         assert not (tmp_path / "out").exists()
 
     def test_hostile_paths_stay_inside(self, tmp_path: Path) -> None:
         paths = ["../../evil", "/etc/evil", "a/../../evil", "..\\evil"]
         material = PlainMaterial(file_list=[PlainFile(path, path, b"x") for path in paths])
-        write_folder(material, tmp_path / "deep" / "out", ATTEMPT, nothing)
+        write_tree(material, Folder(tmp_path / "deep" / "out"), ATTEMPT, nothing)
         assert len(names_in(tmp_path / "deep" / "out")) == len(paths)
         shutil.rmtree(tmp_path / "deep")
         assert names_in(tmp_path) == set()

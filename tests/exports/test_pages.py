@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 
-from exports.models import Artifact, ExportJob
+from exports.choices import FIELDS as CHOICES
+from exports.filters import FIELDS as FILTERS
+from exports.filters import asked_of
+from exports.forms import ExportForm
+from exports.models import Artifact, ExportJob, Preset
+from exports.renderers import RENDERERS
 from exports.services import run_export
 
 
@@ -31,7 +39,8 @@ def test_the_form_says_what_each_format_is_and_loses(alice: Client) -> None:
     page = text(alice.get("/exports/new/"))
     for name in ("claude-code", "json", "jsonl"):
         assert f'value="{name}"' in page
-    assert "Loses:" in page
+    for renderer in RENDERERS.values():
+        assert escape(renderer.loses[0]) in page
     assert 'type="date"' in page
 
 
@@ -78,8 +87,61 @@ def test_what_cannot_be_meant_is_told_on_the_form(alice: Client, asked: dict[str
 def test_the_form_can_be_filled_by_its_address(alice: Client) -> None:
     page = text(alice.get("/exports/new/?format=jsonl&since=2025-01-31&session=abc&project=evil%22%3E"))
     assert 'value="2025-01-31"' in page
-    assert 'value="abc"' in page
+    assert ">\nabc</textarea>" in page
     assert 'evil">' not in page
+
+
+def test_every_word_of_filters_and_choices_has_a_field() -> None:
+    assert set(ExportForm.base_fields) == {"format", *FILTERS, *CHOICES}
+
+
+def test_an_export_is_made_as_the_whole_form_says(alice: Client, tree: Any) -> None:
+    asked = {
+        "format": "csv", "source": ["claude-code", "claude-ai"], "period": "last-month", "timezone": "Europe/Berlin",
+        "text": "a < b", "subagents": "no", "minCost": "0.5", "tool": "Bash\n\n Read \n", "session": "a\nb",
+        "without": ["thinking", "images"], "redact": "secrets", "patterns": "x+, y\nz", "rows": "messages",
+        "columns": "id\ntext", "guardFormulas": "false", "compression": "gzip", "level": "9", "split": "month",
+    }  # fmt: skip
+    assert alice.post("/exports/new/", asked).status_code == 302
+    job = ExportJob.objects.get()
+    assert asked_of(job.filter) == {
+        "source": ["claude-code", "claude-ai"], "period": "last-month", "timezone": "Europe/Berlin",
+        "text": "a < b", "subagents": "no", "minCost": "0.5", "tool": ["Bash", "Read"], "session": ["a", "b"],
+    }  # fmt: skip
+    assert job.choices == {
+        "without": ["thinking", "images"], "redact": ["secrets"], "patterns": ["x+, y", "z"], "rows": "messages",
+        "columns": ["id", "text"], "guardFormulas": False, "compression": "gzip", "level": 9, "split": "month",
+    }  # fmt: skip
+    again = alice.get(text_of_link(text(alice.get(job.get_absolute_url())), "Export again"))
+    assert again.context["form"].initial["columns"] == ["id", "text"]
+    assert text(again).count(" checked") == 1 + 2 + 2 + 1
+
+
+def text_of_link(page: str, words: str) -> str:
+    """The address of the link with these words."""
+    return unescape(re.search(rf'href="([^"]+)">{words}<', page)[1])
+
+
+def test_what_a_format_does_not_take_is_left_away(alice: Client) -> None:
+    asked = {"format": "json", "rows": "sessions", "columns": "id", "layout": "each", "compression": "none"}
+    assert alice.post("/exports/new/", asked).status_code == 302
+    assert ExportJob.objects.get().choices == {}
+
+
+def test_a_form_becomes_a_preset_and_a_preset_fills_the_form(alice: Client, people: Any) -> None:
+    asked = {"format": "csv", "type": ["user", "assistant"], "columns": "id\ntext", "preset": "1"}
+    page = alice.post("/exports/new/", asked, follow=True)
+    assert page.redirect_chain[0][0].startswith("/exports/presets/new/?")
+    fields = [*page.context["fields"], ("name", "Mine")]
+    given = {word: [value for name, value in fields if name == word] for word, _ in fields}
+    assert alice.post("/exports/presets/new/", given).status_code == 302
+    preset = Preset.objects.get()
+    assert (preset.filter, preset.choices) == ({"type": ["user", "assistant"]}, {"columns": ["id", "text"]})
+    form = alice.get(f"/exports/new/?preset={preset.pk}").context["form"]
+    assert form["type"].value() == ["user", "assistant"]
+    assert form["columns"].value() == "id\ntext"
+    Preset.objects.update(owner=people.bob)
+    assert alice.get(f"/exports/new/?preset={preset.pk}").status_code == 404
 
 
 def test_an_expired_export_says_so(alice: Client) -> None:
@@ -88,7 +150,7 @@ def test_an_expired_export_says_so(alice: Client) -> None:
     run_export(job)
     Artifact.objects.update(expires_at="2020-01-01T00:00:00Z", state="expired")
     page = text(alice.get(job.get_absolute_url()))
-    assert "deleted when its time was over" in page
+    assert "This file is no longer kept." in page
     assert f"/exports/{job.pk}/download/" not in page
     assert "expired" in text(alice.get("/exports/"))
 

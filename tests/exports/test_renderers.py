@@ -3,71 +3,96 @@
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
 import subprocess
 import tracemalloc
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
+from exports.choices import FIELDS, LAYOUTS, ROWS, Choices
 from exports.renderers import RENDERERS
-from exports.renderers.base import CHUNK_BYTES, Renderer, gather
+from exports.renderers.base import CHUNK_BYTES, EVERYWHERE, Renderer, gather
 from exports.renderers.conversations import join
 from exports.renderers.names import UniqueNames, safe_name
 from tests.exports.material import PlainFile, PlainMaterial, message, session, small_archive
 
-every_format = pytest.mark.parametrize("renderer", RENDERERS.values(), ids=RENDERERS.keys())
+WAYS = [
+    (renderer, Choices(layout=layout if renderer.layouts[1:] else ""))
+    for renderer in RENDERERS.values()
+    for layout in renderer.layouts
+]
+"""Every format in every layout that it has."""
+every_format = pytest.mark.parametrize(
+    ("renderer", "choices"), WAYS, ids=[f"{renderer.name}-{choices.layout}".strip("-") for renderer, choices in WAYS]
+)
 
 
-def rendered(name: str, material: PlainMaterial) -> bytes:
-    return b"".join(RENDERERS[name].render(material))
+def rendered(name: str, material: PlainMaterial, **choices: Any) -> bytes:
+    return b"".join(RENDERERS[name].render(material, Choices(**choices)))
+
+
+def holds_nothing(kind: str, data: bytes) -> bool:
+    """Whether a file of this kind is whole, and nothing is in it."""
+    if kind == ".zip":
+        with zipfile.ZipFile(io.BytesIO(data)) as found:
+            return found.testzip() is None and set(found.namelist()) <= {"index.html", "README.md"}
+    look: dict[str, Callable[[bytes], bool]] = {
+        ".json": lambda text: json.loads(text)["conversations"] == [],
+        ".jsonl": lambda text: text == b"",
+        ".md": lambda text: text.endswith(b"# Conversations\n\n"),
+        ".html": lambda text: b"<article" not in text and text.endswith(b"</html>\n"),
+        ".csv": lambda text: len(list(csv.reader(io.StringIO(text.decode())))) == 1,
+        ".parquet": lambda file: parquet.read_table(io.BytesIO(file)).num_rows == 0,
+    }
+    return look[kind](data)
 
 
 @every_format
 class TestContract:
-    def test_it_says_what_it_is_and_what_it_loses(self, renderer: Renderer) -> None:
+    def test_it_says_what_it_is_and_what_it_loses(self, renderer: Renderer, choices: Choices) -> None:
         facts = renderer.as_dict()
         assert RENDERERS[facts["name"]] is renderer
         assert all(facts[key] for key in ("label", "description", "mediaType", "loses"))
         assert renderer.extension.startswith(".")
-        assert renderer.needs <= {"messages", "sessions", "files"}
+        assert renderer.needs <= {"messages", "sessions", "calls", "files"}
+        assert renderer.takes <= set(FIELDS) - EVERYWHERE
+        assert set(renderer.layouts) <= set(LAYOUTS)
+        assert set(renderer.rows) <= set(ROWS)
+        assert set(renderer.columns) <= set(renderer.rows)
 
-    def test_the_same_archive_gives_the_same_bytes(self, renderer: Renderer) -> None:
-        first, second = (b"".join(renderer.render(small_archive())) for _ in range(2))
+    def test_the_same_archive_gives_the_same_bytes(self, renderer: Renderer, choices: Choices) -> None:
+        first, second = (b"".join(renderer.render(small_archive(), choices)) for _ in range(2))
         assert first == second
 
-    def test_an_empty_archive_gives_an_empty_but_whole_file(self, renderer: Renderer) -> None:
-        data = b"".join(renderer.render(PlainMaterial()))
-        readable = {".json": json.loads, ".jsonl": lambda text: text.splitlines()}
-        if renderer.extension == ".zip":
-            assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None
-        elif renderer.extension == ".md":
-            assert data.endswith(b"# Conversations\n\n")
-        else:
-            assert not (readable[renderer.extension](data) or {}) or json.loads(data)["conversations"] == []
+    def test_an_empty_archive_gives_an_empty_but_whole_file(self, renderer: Renderer, choices: Choices) -> None:
+        data = b"".join(renderer.render(PlainMaterial(), choices))
+        assert holds_nothing(renderer.extension_of(choices), data)
 
-    def test_it_reads_only_what_it_needs(self, renderer: Renderer) -> None:
+    def test_it_reads_only_what_it_needs(self, renderer: Renderer, choices: Choices) -> None:
         material = small_archive()
-        for name in {"messages", "sessions", "files"} - renderer.needs:
+        for name in {"messages", "sessions", "calls", "files"} - renderer.needs:
             setattr(material, name, None)
-        assert b"".join(renderer.render(material))
+        assert b"".join(renderer.render(material, choices))
 
-    def test_chunks_are_bytes_of_a_useful_size(self, renderer: Renderer) -> None:
+    def test_chunks_are_bytes_of_a_useful_size(self, renderer: Renderer, choices: Choices) -> None:
         material = small_archive()
         material.message_list = [message("s1", number, text="x" * 2000) for number in range(500)]
-        chunks = list(renderer.render(material))
+        chunks = list(renderer.render(material, choices))
         assert all(isinstance(chunk, bytes) for chunk in chunks)
         assert all(len(chunk) >= CHUNK_BYTES for chunk in chunks[:-1])
         assert max(map(len, chunks)) < 2 * CHUNK_BYTES
 
-    def test_it_pulls_lazily_and_holds_little(self, renderer: Renderer) -> None:
+    def test_it_pulls_lazily_and_holds_little(self, renderer: Renderer, choices: Choices) -> None:
         text = "x" * 4000
 
-        def many() -> Iterator[dict[str, Any]]:
+        def many(fields: Collection[str] = ()) -> Iterator[dict[str, Any]]:
             return (message("s1", number, text=text) for number in range(5_000))
 
         def long() -> Iterator[bytes]:
@@ -77,7 +102,7 @@ class TestContract:
         material.messages = many  # type: ignore[method-assign]
         material.chunks = lambda file: long()  # type: ignore[method-assign]
         tracemalloc.start()
-        total = sum(map(len, renderer.render(material)))
+        total = sum(map(len, renderer.render(material, choices)))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert total > 100_000
@@ -150,12 +175,12 @@ class TestMarkdown:
     def test_it_is_a_transcript_that_people_can_read(self) -> None:
         text = rendered("markdown", small_archive()).decode()
         visible = [line for line in text.split("\n") if line and not line.startswith("<!-- ")]
-        assert visible[:8] == [
-            "# Conversations", "## About s1", "- Project: /home/ana/app",
+        assert visible[:9] == [
+            "# Conversations", "## About s1", "- Project: /home/ana/app", "- Source: claude-code",
             "- Time: 2025-03-01T12:00:00.123Z – 2025-03-01T13:00:00.123Z", "- Messages: 3",
-            "- Models: claude-sonnet-4", "- Cost: 0.0123450 USD", "### User · 2025-03-01T12:00:01.123Z",
+            "- Models: claude-sonnet-4", "- Cost: 0.012345 USD", "### User · 2025-03-01T12:00:01.123Z",
         ]  # fmt: skip
-        assert visible[8] == "saluton 1 — ☃"
+        assert visible[9] == "saluton 1 — ☃"
 
     def test_tools_are_folded_and_cut(self) -> None:
         content = [

@@ -6,13 +6,14 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from archive.errors import BadInput, Conflict
+from archive.errors import BadInput, Conflict, TooSlow
 from exports import material, services
 from exports.artifacts import expire_artifacts, sweep_strays
 from exports.models import Artifact, ExportJob
@@ -20,6 +21,7 @@ from exports.services import create_export, run_export
 from jobs.claims import NotClaimed
 from jobs.models import JobState
 from jobs.runner import reap, request_cancel
+from tests.emptying import empty
 from tests.exports.seed import ONE, TWO, seed, small_tree
 
 Export = Callable[..., ExportJob]
@@ -89,6 +91,24 @@ def test_the_artifact_says_what_it_is(tree: dict[str, bytes], export: Export) ->
         ({"until": "2025-03-02"}, {}),
         ({"project": "/home/ana/app"}, {ONE: 4, TWO: 3}),
         ({"project": "app", "session": TWO}, {TWO: 3}),
+        ({"type": "assistant"}, {ONE: 1, TWO: 1}),
+        ({"role": "user", "session": TWO}, {TWO: 2}),
+        ({"branch": "main"}, {ONE: 4, TWO: 3}),
+        ({"branch": ".*"}, {}),
+        ({"tool": "Bash"}, {}),
+        ({"text": "RESPONDO"}, {ONE: 1, TWO: 1}),
+        ({"text": "☃", "session": ONE}, {ONE: 3}),
+        ({"text": "saluton ."}, {}),
+        ({"subagents": "only"}, {ONE: 1}),
+        ({"subagents": "no"}, {ONE: 3, TWO: 3}),
+        ({"subagents": "yes"}, {ONE: 4, TWO: 3}),
+        ({"tag": "work"}, {}),
+        ({"minCost": "0.01"}, {TWO: 3}),
+        ({"minCost": "0.0045", "maxCost": "0.01"}, {ONE: 4}),
+        ({"maxCost": 0}, {}),
+        ({"minCost": 0, "type": "assistant"}, {ONE: 1, TWO: 1}),
+        ({"since": "2025-03-04T21:00:00.123", "timezone": "Asia/Tokyo"}, {ONE: 2, TWO: 1}),
+        ({"period": "30d"}, {}),
     ],
 )
 def test_filters_let_through_what_they_say(
@@ -105,6 +125,86 @@ def test_a_filter_of_claude_code_chooses_whole_files(tree: dict[str, bytes], exp
         assert {name: found.read(name) for name in found.namelist()} == {
             name: data for name, data in tree.items() if TWO in name
         }
+
+
+def test_files_of_conversations_with_a_tag_are_whole(tree: dict[str, bytes], export: Export, archive_db: Any) -> None:
+    archive_db["sessions"].update_one({"_id": ONE}, {"$set": {"tags": ["work"]}})
+    for asked in ({"tag": "work"}, {"tag": ["work", "play"], "type": "user"}):
+        with zipfile.ZipFile(io.BytesIO(data_of(export("claude-code", **asked)))) as found:
+            assert {name: found.read(name) for name in found.namelist()} == {
+                name: data for name, data in tree.items() if ONE in name
+            }
+
+
+class TestPeriods:
+    """The messages of the tree are from March 2025."""
+
+    def make(self, people: Any, **columns: Any) -> ExportJob:
+        job = create_export(people.alice, format="jsonl", asked={"period": "last-month", "timezone": "Europe/Berlin"})
+        ExportJob.objects.filter(pk=job.pk).update(**columns)
+        return ExportJob.objects.get(pk=job.pk)
+
+    def test_count_from_when_the_export_was_asked_for(
+        self, tree: dict[str, bytes], people: Any, artifacts_dir: Path
+    ) -> None:
+        job = self.make(people, created_at=datetime(2025, 4, 30, 12, tzinfo=UTC))
+        assert job.filter == {"period": "last-month", "timezone": "Europe/Berlin"}
+        run_export(job)
+        job.refresh_from_db()
+        assert job.counts["messages"] == 7
+        assert job.artifact.manifest["filter"] == job.filter
+        assert job.artifact.manifest["resolved"] == {
+            "since": "2025-02-28T23:00:00+00:00",
+            "until": "2025-03-31T22:00:00+00:00",
+        }
+
+    def test_a_retry_weeks_later_exports_the_same(
+        self, tree: dict[str, bytes], people: Any, artifacts_dir: Path
+    ) -> None:
+        job = self.make(people, created_at=datetime(2025, 4, 1, tzinfo=UTC))
+        services.cancel_export(job)
+        services.retry_export(ExportJob.objects.get(pk=job.pk))
+        run_export(ExportJob.objects.get(pk=job.pk))
+        job.refresh_from_db()
+        assert job.counts["messages"] == 7
+
+    def test_of_a_schedule_count_from_its_slot(
+        self, tree: dict[str, bytes], people: Any, artifacts_dir: Path
+    ) -> None:
+        """It may run late: the slot of the first of April is about March."""
+        job = self.make(people, created_at=datetime(2025, 5, 2, tzinfo=UTC), slot=datetime(2025, 4, 1, tzinfo=UTC))
+        run_export(job)
+        job.refresh_from_db()
+        assert job.counts["messages"] == 7
+
+    def test_are_told_as_they_were_asked_for(self, people: Any, archive_db: Any, artifacts_dir: Path) -> None:
+        assert self.make(people).subject == "Period last-month, timezone Europe/Berlin"
+
+
+def test_every_filter_is_told_in_words(tree: dict[str, bytes]) -> None:
+    asked = {"project": "app", "tool": ["Bash", "Read"], "since": "2025-01-31", "minCost": 0.5, "subagents": "no"}
+    assert services.filter_in_words(services.store_filter(asked)) == [
+        ("project", "/home/ana/app"), ("tool", "Bash, Read"), ("since", "2025-01-31"), ("minCost", "0.5"), ("subagents", "no"),
+    ]  # fmt: skip
+
+
+def test_a_form_is_offered_what_is_in_the_archive(tree: dict[str, bytes]) -> None:
+    offered = {name: [choice["label"] for choice in found] for name, found in services.filter_choices().items()}
+    assert offered == {
+        "projects": ["/home/ana/app"],
+        "sources": ["claude-code"],
+        "models": ["claude-opus-4-20250514", "claude-sonnet-4-20250514"],
+        "tags": [],
+        "branches": ["main"],
+        "types": ["assistant", "user"],
+        "roles": ["assistant", "user"],
+    }
+
+
+def test_a_count_that_takes_too_long_is_refused(tree: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "COUNT_SECONDS", 1e-9)
+    with pytest.raises(TooSlow):
+        services.count_matching({"text": "x"})
 
 
 @pytest.mark.parametrize("name", ["claude-code", "json", "jsonl", "markdown"])
@@ -156,7 +256,7 @@ class TestInterrupted:
 
         monkeypatch.setattr(material.reader, "scan_messages", scan)
         # One message a chunk, so that the export is stopped between any two of them.
-        monkeypatch.setattr("exports.renderers.jsonl.gather", lambda pieces: pieces)
+        monkeypatch.setattr("exports.renderers.base.gather", lambda pieces: pieces)
 
     def test_a_killed_export_starts_again_by_itself(
         self, tree: dict[str, bytes], people: Any, artifacts_dir: Path, monkeypatch: pytest.MonkeyPatch
@@ -251,7 +351,7 @@ class TestDamage:
             seed(people.alice, tmp_path, {path: tree[path] + tree[path].splitlines()[0].replace(b"-0001", b"-0099") + b"\n"})
             return iter(found)
 
-        monkeypatch.setattr(services, "_announce_totals", lambda *_: None)
+        monkeypatch.setattr("exports.running._announce", lambda *_: None)
         monkeypatch.setattr(material.files, "find_files", find_then_grow)
         job = export("claude-code")
         with zipfile.ZipFile(io.BytesIO(data_of(job))) as found:
@@ -286,8 +386,7 @@ def test_export_wipe_import_export_gives_the_same_bytes(
     tree: dict[str, bytes], export: Export, archive_db: Any, people: Any, tmp_path: Path
 ) -> None:
     first = data_of(export("claude-code"))
-    for name in archive_db.list_collection_names():
-        archive_db[name].delete_many({})
+    empty(archive_db)
     with zipfile.ZipFile(io.BytesIO(first)) as found:
         seed(people.alice, tmp_path, {name: found.read(name) for name in found.namelist()})
     assert data_of(export("claude-code")) == first

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from archive import rejected
 from archive.reader import MessageFilter, scan_messages
+from exports.choices import Choices
 from exports.material import ArchiveMaterial
 from exports.renderers import RENDERERS
 from imports.readers.lines import HINTS
+from tests.emptying import empty
 from tests.imports.running import bytes_of, check_files, paths, run
 from tests.samples.making import ONE, user
 
@@ -88,8 +90,7 @@ def told_exactly(message, values) -> None:
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(values=st.lists(VALUES | DEEP, min_size=1, max_size=15), indent=st.sampled_from([None, None, 1]), ascii_only=st.booleans())
 def test_any_value_survives_or_is_refused_by_name(archive_db, tmp_path, name, values, indent, ascii_only):
-    for collection in archive_db.list_collection_names():
-        archive_db[collection].delete_many({})
+    empty(archive_db)
     place, make = FILES[name]
     indent = None if name == "claude-code" else indent
     data = make(values, indent=indent, ensure_ascii=ascii_only, separators=None if indent else (",", ":"))
@@ -109,6 +110,6 @@ def test_any_value_survives_or_is_refused_by_name(archive_db, tmp_path, name, va
     assert len(kept) + len(refused) == len(values)
     assert all(each["code"] in HINTS and each["reason"] and each["hint"] for each in refused)
     for form in ("jsonl", "json"):
-        for line in b"".join(RENDERERS[form].render(ArchiveMaterial(MessageFilter()))).splitlines():
+        for line in b"".join(RENDERERS[form].render(ArchiveMaterial(MessageFilter()), Choices())).splitlines():
             if form == "jsonl":
                 orjson.loads(line)

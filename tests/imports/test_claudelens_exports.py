@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from archive.filters import MessageFilter
 from archive.projects import project_id
 from archive.records import MAX_DEPTH, Message, Rejected, encode
+from exports.choices import Choices
 from exports.material import ArchiveMaterial
 from exports.renderers import RENDERERS
 from imports.formats import Choice
+from tests.emptying import empty
 from tests.exports.material import PlainMaterial
 from tests.imports.reading import AWARE, opened, opened_as, read
 from tests.imports.running import check_events, check_files, check_projects, run
@@ -43,7 +45,7 @@ def answer(number: int) -> dict[str, Any]:
 
 
 def exported(name: str) -> bytes:
-    return b"".join(RENDERERS[name].render(ArchiveMaterial(MessageFilter())))
+    return b"".join(RENDERERS[name].render(ArchiveMaterial(MessageFilter()), Choices()))
 
 
 def picture(db: Any) -> dict[str, Any]:
@@ -63,8 +65,7 @@ def check_sums(db: Any) -> None:
 
 
 def wipe(db: Any) -> None:
-    for collection in db.list_collection_names():
-        db[collection].delete_many({})
+    empty(db)
 
 
 CLAUDE_AI = [
@@ -164,6 +165,26 @@ def test_an_empty_export_is_an_export(archive_db, tmp_path):
     assert run(target).seen == 0
 
 
+def test_the_last_line_of_a_live_export_is_passed_over(archive_db, sources, tmp_path):
+    run(sources)
+    before, lines = picture(archive_db), exported("jsonl")
+    count = lines.count(b"\n")
+    target = tmp_path / "live.jsonl"
+    target.write_bytes(lines + RENDERERS["jsonl"].end_line(count))
+    wipe(archive_db)
+    done = run(target, job="back")
+    assert (done.seen, done.inserted, done.rejected) == (count, count, 0)
+    assert picture(archive_db) == before
+    check_sums(archive_db)
+    assert run(target, job="again").inserted == 0
+
+
+def test_a_live_export_of_nothing_is_an_export(archive_db, tmp_path):
+    target = tmp_path / "live.jsonl"
+    target.write_bytes(RENDERERS["jsonl"].end_line(0))
+    assert run(target).seen == 0
+
+
 # ------------------------------------------------------------------ any record
 
 
@@ -184,7 +205,7 @@ class Material(PlainMaterial):
 
 
 def back(name: str, documents: list[dict[str, Any]], limit: int = 15 * 1024 * 1024) -> list[Message | Rejected]:
-    data = b"".join(RENDERERS[name].render(Material(documents)))
+    data = b"".join(RENDERERS[name].render(Material(documents), Choices()))
     source = opened_as(data, f"export.{name}")
     assert source.format == FORMATS[name]
     return read(source, limit)
@@ -216,11 +237,73 @@ def test_whatever_a_record_holds_comes_back_from_an_export(name, records, ascii_
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(OBJECT, max_size=4), st.booleans(), st.sampled_from([None, 1]))
 def test_whatever_a_conversation_holds_comes_back_from_an_export(name, bodies, ascii_only, indent):
-    value = [{"uuid": "c", "name": "n", "chat_messages": [{"uuid": "m", "sender": "human", "text": "t"}, *({**each, "sender": "assistant"} for each in bodies)], **bodies[0]} if bodies else CLAUDE_AI[1]]
+    messages = [{"uuid": "m", "sender": "human", "text": "t"}, *({**each, "sender": "assistant"} for each in bodies)]
+    # Its own uuid stays: with any other value there the whole document would be refused by name.
+    more = {key: each for key, each in bodies[0].items() if key != "uuid"} if bodies else {}
+    value = [{"uuid": "c", "name": "n", "chat_messages": messages, **more} if bodies else CLAUDE_AI[1]]
     data = json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     first = stored(read(opened_as(data)))
     second = back(name, first)
     assert [known(each) for each in stored(second)] == [known(each) for each in first]
+
+
+# ------------------------------------------------------------------ every field of the normal form
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Objects with any of these fields."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+TOKENS = st.integers(0, 10**7)
+USAGE = some(
+    input_tokens=TOKENS, output_tokens=TOKENS, cache_read_input_tokens=TOKENS, cache_creation_input_tokens=TOKENS,
+    cache_creation=some(ephemeral_1h_input_tokens=TOKENS, ephemeral_5m_input_tokens=TOKENS),
+    server_tool_use=some(web_search_requests=st.integers(0, 9)),
+    service_tier=st.sampled_from(["standard", "batch"]), speed=st.just("fast"), inference_geo=st.just("us"),
+)  # fmt: skip
+BLOCK = st.one_of(
+    some(text=TEXT).map(lambda more: {"type": "text", **more}),
+    some(thinking=TEXT, signature=TEXT).map(lambda more: {"type": "thinking", **more}),
+    some(id=TEXT, name=st.sampled_from(["Bash", "Read"]), input=OBJECT).map(lambda more: {"type": "tool_use", **more}),
+    some(tool_use_id=TEXT, content=TEXT, is_error=st.booleans()).map(lambda more: {"type": "tool_result", **more}),
+    some(source=st.just({"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="})).map(lambda more: {"type": "image", **more}),
+)
+SAID = some(
+    id=st.sampled_from(["msg_1", "msg_2"]), role=st.sampled_from(["user", "assistant"]), usage=USAGE,
+    model=st.sampled_from(["claude-sonnet-4-20250514", "claude-opus-4-5-20251101", "unheard-of", "<synthetic>"]),
+    content=TEXT | st.lists(BLOCK, max_size=3),
+)  # fmt: skip
+LINE = st.one_of(
+    some(
+        type=st.sampled_from(["user", "assistant", "system", "attachment", "never seen"]), message=SAID, requestId=TEXT,
+        uuid=TEXT, parentUuid=TEXT | st.none(), sessionId=st.sampled_from([SESSION, "other"]), isSidechain=st.booleans(),
+        agentId=TEXT, isMeta=st.booleans(), cwd=st.sampled_from(["/home/ada/engine", "C:\\\\engine", ""]), gitBranch=TEXT,
+        version=TEXT, toolUseResult=OBJECT, costUSD=st.floats(0, 10), content=TEXT,
+        timestamp=st.datetimes().map(lambda time: time.isoformat(timespec="milliseconds") + "Z") | TEXT,
+    ),
+    some(summary=TEXT, leafUuid=TEXT).map(lambda more: {"type": "summary", **more}),
+    some(customTitle=TEXT, sessionId=st.just(SESSION)).map(lambda more: {"type": "custom-title", **more}),
+    some(aiTitle=TEXT, sessionId=st.just(SESSION)).map(lambda more: {"type": "ai-title", **more}),
+    some(agentName=TEXT, sessionId=st.just(SESSION)).map(lambda more: {"type": "agent-name", **more}),
+)  # fmt: skip
+
+
+def told_calls(items: list[Message | Rejected]) -> list[Any]:
+    return [(each.id, each.session_id, each.model, dict(each.usage), each.timestamp, each.is_sidechain, each.request_id) for item in items if isinstance(item, Message) for each in item.calls]
+
+
+@both
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(LINE, min_size=1, max_size=6))
+def test_every_field_of_the_normal_form_comes_back(name, lines):
+    data = "".join(json.dumps(each, ensure_ascii=False, separators=(",", ":")) + "\n" for each in [line(0), answer(1), *lines])
+    read_first = read(opened(data.encode("utf-8", "surrogatepass")))
+    first = stored(read_first)
+    read_second = back(name, first)
+    assert [known(each) for each in stored(read_second)] == [known(each) for each in first]
+    assert told_calls(read_second) == told_calls(read_first) != []
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -262,7 +345,7 @@ def test_the_longest_record_comes_back(name, is_odd):
     ],
 )
 def test_a_line_that_holds_no_record_is_rejected_alone(change, code):
-    good = orjson.loads(b"".join(RENDERERS["jsonl"].render(Material(stored(read(opened(orjson.dumps(line(1)) + b"\n")))))))
+    good = orjson.loads(b"".join(RENDERERS["jsonl"].render(Material(stored(read(opened(orjson.dumps(line(1)) + b"\n")))), Choices())))
     bad = {key: each for key, each in {**good, **change}.items() if each is not None}
     data = b"\n".join(orjson.dumps(each) for each in (good, bad, good)) + b"\n"
     source = opened_as(data, "export.jsonl")
@@ -277,7 +360,7 @@ def test_a_line_that_holds_no_record_is_rejected_alone(change, code):
 )
 def test_what_a_line_says_of_itself_is_not_trusted(change):
     document = stored(read(opened(orjson.dumps(answer(1)) + b"\n")))[0]
-    good = orjson.loads(b"".join(RENDERERS["jsonl"].render(Material([document]))))
+    good = orjson.loads(b"".join(RENDERERS["jsonl"].render(Material([document]), Choices())))
     for source in ("claude-code", "other"):
         made = read(opened_as(json.dumps({**good, "source": source, **change}).encode() + b"\n", "export.jsonl"))
         (again,) = stored(made)

@@ -3,6 +3,7 @@
 import pytest
 
 from archive.conflicts import STRATEGIES, ConflictFound
+from tests.emptying import empty
 from tests.imports.running import bytes_of, check, difference, given_back, picture, run
 from tests.samples.making import (
     ONE,
@@ -185,8 +186,7 @@ def test_stopped_anywhere_conflicts_are_settled_the_same(archive_db, tmp_path, s
     assert whole.conflicts > 50
     check(archive_db)
     expected = picture(archive_db)
-    for name in archive_db.list_collection_names():
-        archive_db[name].delete_many({})
+    empty(archive_db)
     run(tmp_path / "a", job="first")
     for token in range(1, 200):
         result = run(tmp_path / "b", job="job", token=token, stop_after=1, conflict=strategy, batch_docs=20)

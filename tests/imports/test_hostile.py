@@ -23,6 +23,7 @@ from archive.reader import MessageFilter
 from archive.sessions import SessionFilter
 from imports.pipeline import Source
 from tests import run as test_run
+from tests.emptying import empty
 from tests.imports.running import bytes_of, check, given_back, paths, run
 from tests.samples.making import (
     ONE,
@@ -219,8 +220,7 @@ NAMES = ["type", "message", "uuid", "parentUuid", "sessionId", "timestamp", "cwd
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6), min_size=1, max_size=6))
 def test_no_values_break_an_import(archive_db, tmp_path, lines):
-    for name in archive_db.list_collection_names():
-        archive_db[name].delete_many({})
+    empty(archive_db)
     data = joined([GOOD[0], *(json.dumps(line).encode() for line in lines)])
     run(write(tmp_path, PATH, data))
     assert bytes_of(archive_db, PATH) == data
@@ -232,8 +232,7 @@ def test_no_values_break_an_import(archive_db, tmp_path, lines):
     cut=st.integers(0, 3000),
 )
 def test_no_bytes_break_an_import(archive_db, tmp_path, noise, cut):
-    for name in archive_db.list_collection_names():
-        archive_db[name].delete_many({})
+    empty(archive_db)
     data = bytearray(joined(GOOD) + joined(GOOD[:2]))
     for at, new in noise:
         data[at : at + len(new)] = new

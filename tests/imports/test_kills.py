@@ -114,7 +114,7 @@ class Child:
             "undo": self.undo,
             "options": OPTIONS | {"own_process": self.own_process, "batch_docs": self.batch_docs},
         }
-        command = [sys.executable, "-m", "tests.imports.import_child", json.dumps(given)]
+        command = [sys.executable, "-X", "faulthandler", "-m", "tests.imports.import_child", json.dumps(given)]
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -124,6 +124,15 @@ class Child:
 
     def send(self, sent: signal.Signals) -> None:
         self.process.send_signal(sent)
+
+    def write_until(self, goal: int, timeout: float) -> None:
+        """Wait until it has written so many batches, or has ended. Where it is stuck, it tells in which line."""
+        try:
+            until(lambda: not self.is_running() or self.archive.batch() >= goal, timeout, step=0.002)
+        except AssertionError as stuck:
+            self.send(signal.SIGABRT)
+            output, _ = self.process.communicate(timeout=30)
+            raise AssertionError(f"{stuck}; batch {self.archive.batch()} of {goal}\n{output[-6000:]}") from stuck
 
     def end(self, timeout: float = 120) -> int:
         output, _ = self.process.communicate(timeout=timeout)
@@ -184,7 +193,7 @@ def expect_equal(archive: Archive, expected: tuple[dict[str, int], dict[str, Any
 def kill_at(child: Child, archive: Archive, batches: int, delay: float) -> bool:
     """Kill the import some time after it has written so many more batches; False if it ended before."""
     goal = archive.batch() + batches
-    until(lambda: not child.is_running() or archive.batch() >= goal, 60, step=0.002)
+    child.write_until(goal, 60)
     time.sleep(delay)  # the moment itself is what the test draws by lot
     child.process.kill()
     child.process.wait()
@@ -340,7 +349,7 @@ def servers_killed(server: OwnMongod, folder: Path, expected: Any, kills: int, s
     for number in range(kills):
         goal = archive.batch() + chance.choice((1, 1, 2))
         # It goes on by itself within 90 seconds: what is promised.
-        until(lambda goal=goal: not child.is_running() or archive.batch() >= goal, 90, step=0.002)
+        child.write_until(goal, 90)
         time.sleep(chance.random() * 0.05)  # the moment itself is what the test draws by lot
         assert child.is_running(), f"it ended after {number} kills"
         server.kill()
@@ -422,7 +431,7 @@ def test_undoing_whose_database_is_killed_goes_on_by_itself(own_mongod, beginnin
         child = Child(archive, small_folder, token, undo=True, batch_docs=SMALL_BATCH)
         for number in range(3):
             goal = archive.batch() + 2
-            until(lambda goal=goal: not child.is_running() or archive.batch() >= goal, 60, step=0.002)
+            child.write_until(goal, 60)
             assert child.is_running(), f"it ended after {number} kills"
             own_mongod.kill()
             own_mongod.start()

@@ -26,6 +26,7 @@ from imports.migration import find_migration
 from imports.models import ImportJob
 from imports.readers.claudelens_database import line_of
 from tests import run as test_run
+from tests.emptying import empty
 from tests.imports.old_claudelens import START, Lines, conversations, documents_of, fill
 from tests.imports.running import check_events, check_files, check_projects, run
 from tests.waiting import until
@@ -87,8 +88,7 @@ def calls(db: Any) -> dict[str, Any]:
 
 
 def wipe(db: Any) -> None:
-    for name in db.list_collection_names():
-        db[name].delete_many({})
+    empty(db)
 
 
 # ------------------------------------------------------------------ all of it

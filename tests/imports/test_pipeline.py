@@ -12,6 +12,7 @@ from archive import import_reports, rejected
 from archive.checkpoints import Fenced
 from archive.errors import BadInput, NotFound
 from imports.pipeline import Source
+from tests.emptying import empty
 from tests.imports.running import (
     bytes_of,
     check,
@@ -346,8 +347,7 @@ def test_the_order_of_imports_leaves_the_same_money(archive_db, tmp_path):
     place = corpus(tmp_path, 600, seed=5)
     pictures = []
     for order in (place, list(reversed(place))):
-        for name in archive_db.list_collection_names():
-            archive_db[name].delete_many({})
+        empty(archive_db)
         for number, file in enumerate(order):
             run(file, job=f"job {number}")
         check(archive_db)
@@ -463,8 +463,7 @@ def test_stopping_anywhere_ends_with_the_same_archive(archive_db, tmp_path, own_
     options = {"batch_docs": 37, "max_record": 4000, "own_process": own_process}
     whole = run(tmp_path, job="whole", **options)
     expected = picture(archive_db)
-    for name in archive_db.list_collection_names():
-        archive_db[name].delete_many({})
+    empty(archive_db)
     for token in range(1, 200):
         result = run(tmp_path, job="parts", token=token, stop_after=1 + token % 3, **options)
         if result.last.phase == "done":

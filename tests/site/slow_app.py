@@ -15,6 +15,9 @@ async def application(scope, receive, send):
     if scope["path"] == "/big":
         for _ in range(BYTES // len(CHUNK)):
             await send({"type": "http.response.body", "body": CHUNK, "more_body": True})
+    if scope["path"] == "/broken":
+        await send({"type": "http.response.body", "body": b"half of it", "more_body": True})
+        raise RuntimeError("in the middle")
     if scope["path"] == "/echo":
         size = 0
         while True:

@@ -102,6 +102,7 @@ def test_input_that_makes_no_sense_is_a_problem_and_no_crash(client, people, bod
         (errors.Gone, 410),
         (errors.OutOfSpace, 507),
         (errors.Unavailable, 503),
+        (errors.TooSlow, 503),
         (errors.ArchiveError, 400),
     ],
 )
@@ -113,9 +114,10 @@ def test_each_refusal_of_the_archive_has_its_status(kind, status):
     assert (answer.data["detail"], answer.data["hint"], answer.data["instance"]) == ("No.", "Do this.", "/api/v1/x/")
 
 
-def test_every_refusal_that_there_is_has_a_status_of_its_own():
+def test_every_refusal_that_there_is_has_a_status_of_its_own_or_is_a_kind_of_unavailable():
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.ArchiveError)]
-    assert {kind for kind, _ in problems.STATUS_BY_CLASS} == set(kinds)
+    away = [kind for kind in kinds if issubclass(kind, errors.Unavailable)]
+    assert {kind for kind, _ in problems.STATUS_BY_CLASS} == {*kinds} - {*away} | {errors.Unavailable}
 
 
 def test_nested_validation_errors_name_their_fields():
@@ -169,3 +171,14 @@ def test_healthz_answers_without_signing_in(client, db):
 def test_the_documentation_sends_people_to_the_sign_in_page_and_scripts_away(client, db):
     assert client.get("/api/docs/").headers["Location"].startswith("/accounts/login/")
     assert client.get("/api/schema/").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, '{"a":' * 500 + "1" + "}" * 500, '{"a":' + "[" * 101 + "]" * 101 + "}"]
+)
+@pytest.mark.parametrize("path", ["exports", "imports", "import-previews", "presets"])
+def test_a_body_that_is_nested_too_deep_is_refused(client, people, path, body):
+    client.force_login(people.alice)
+    response = client.post(f"/api/v1/{path}/", body, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json()["detail"] == "The body is nested more than 100 deep."

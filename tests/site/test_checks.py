@@ -55,6 +55,8 @@ def test_the_defaults_are_fine():
         ({"CLAUDELENS_MONGODB_POOL_MIN": 51}, "E007"),
         ({"CLAUDELENS_PUBLIC_URL": "lens.example.org"}, "E015"),
         ({"CLAUDELENS_EMAIL_URL": "smtp://localhost"}, "W015"),
+        ({"CLAUDELENS_MAINTENANCE_HOURS": {"tier": 24, "verify": -1}}, "E016"),
+        ({"CLAUDELENS_FROZEN_URL": "https://bucket.example.org"}, "E017"),
         ({"CLAUDELENS_LOG_FORMAT": "xml"}, "E010"),
         ({"ALLOWED_HOSTS": ["lens.example.org"]}, "W011"),
     ],

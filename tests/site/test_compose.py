@@ -219,8 +219,12 @@ def test_the_example_gives_no_password():
     assert given == []
 
 
+TESTS_OWN = ("CLAUDELENS_DISK_PAUSE_PERCENT", "CLAUDELENS_QUERY_SAMPLE_PERCENT")
+
+
 def test_the_examples_defaults_are_the_settings_defaults():
     numbers = re.findall(r"^#(CLAUDELENS_\w+)=(\d+)$", ENV_EXAMPLE, re.MULTILINE)
-    told = {name: int(value) for name, value in numbers if name != "CLAUDELENS_DISK_PAUSE_PERCENT"}  # the tests' own
+    told = {name: int(value) for name, value in numbers if name not in TESTS_OWN}
     assert len(told) > 10
-    assert {name: getattr(settings, name) for name in told} == told
+    hours = {f"CLAUDELENS_{step.upper()}_HOUR": hour for step, hour in settings.CLAUDELENS_MAINTENANCE_HOURS.items()}
+    assert {name: hours.get(name, getattr(settings, name, None)) for name in told} == told

@@ -122,6 +122,30 @@ def test_an_artifact_is_sent_by_nginx_to_its_owner_only(site, front):
     assert ask(f"{front}/protected-artifacts/{kept.name}", **token)[0] == 404
 
 
+def test_a_link_is_sent_by_nginx_in_any_part_and_stands_in_no_log(site, front):
+    url, token = artifact_url(site, front)
+    whole = ask(url, **token)[2]
+    base = url.removesuffix("download/")
+    _, _, made = ask(f"{base}links/", b'{"note": "for Grace"}', Content_Type="application/json", **token)
+    link = json.loads(made)["url"]
+    status, headers, body = ask(link)
+    assert (status, body) == (200, whole)
+    assert headers["Server"].startswith("nginx")
+    assert headers["Cache-Control"] == "private, no-store"
+    assert headers["X-Robots-Tag"] == "noindex, nofollow"
+    step = len(whole) // 30
+    starts = range(0, len(whole), step)
+    parts = [ask(link, Range=f"bytes={start}-{start + step - 1}") for start in starts]
+    assert {status for status, _, _ in parts} == {206}
+    assert b"".join(part for _, _, part in parts) == whole
+    rows = json.loads(ask(f"{base}downloads/?limit=200", **token)[2])["results"]
+    logged = [row["firstByte"] for row in reversed(rows) if row["link"]]
+    assert logged == [0, *starts], "the whole, then each part"
+    assert ask(f"{base}links/{json.loads(made)['id']}/", method="DELETE", **token)[0] == 204
+    assert ask(link)[0] == 410
+    assert link.rpartition("links/")[2].strip("/") not in site.log_text("web")
+
+
 def test_a_body_over_the_limit_ends_at_nginx(front):
     status, _, _ = ask(f"{front}/api/v1/tokens/", b"x" * (18 * 1024**2), method="PATCH")
     assert status in {0, 413}

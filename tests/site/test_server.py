@@ -87,6 +87,20 @@ def test_a_client_that_goes_away_in_the_middle_frees_the_server(slow_site):
     until(lambda: len(psutil.Process(slow_site.process.pid).net_connections()) <= 2)
 
 
+def test_an_answer_that_fails_in_the_middle_is_cut_and_the_server_lives_on(slow_site):
+    for _ in range(3):
+        with pytest.raises(http.client.IncompleteRead) as cut:
+            slow_site.get("/broken").read()
+        assert cut.value.partial in (b"", b"half of it")
+    with socket.create_connection(("127.0.0.1", slow_site.port), timeout=10) as client:
+        client.sendall(b"GET /broken HTTP/1.0\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            while client.recv(4096):
+                pass
+    assert seconds_of_a_quick_request(slow_site) < 1
+    until(lambda: len(psutil.Process(slow_site.process.pid).net_connections()) <= 2)
+
+
 def test_a_multipart_body_is_not_parsed_by_the_server(slow_site):
     """16 MB of a form once cost twelve times that."""
     before = slow_site.peak_mb()

@@ -7,14 +7,16 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from exports import services
+from exports import presets, services
+from exports.choices import FIELDS as CHOICES
+from exports.command_options import add_options, given_of
+from exports.filters import FIELDS as FILTERS
 from exports.models import ExportJob
 from exports.part_files import WrittenFile
+from exports.presets import Wanted
 from exports.renderers import RENDERERS
 from jobs.commands import JobCommand
 from jobs.reporters import Reporter
-
-FILTERS = ("project", "session", "source", "model")
 
 
 class Command(JobCommand):
@@ -22,27 +24,33 @@ class Command(JobCommand):
 
     help = (
         "Export the archive. claude-code writes the original tree into a folder, or into a zip if "
-        "the path ends in .zip; the other formats write one file."
+        "the path ends in .zip; the other formats write one file, or a folder of parts."
     )
     _written: list[WrittenFile]
 
     def add_command_arguments(self, parser: CommandParser) -> None:
         """What, in which format, and where to."""
-        parser.add_argument("--format", required=True, help=f"One of: {', '.join(RENDERERS)}.")
+        parser.add_argument(
+            "--format", default="", help=f"One of: {', '.join(RENDERERS)}. That of the preset without it."
+        )
+        parser.add_argument(
+            "--preset",
+            default="",
+            help="A preset of the user, or a shared one, by its name; other options go before what is in it.",
+        )
         parser.add_argument("--output", required=True, help="Where to: a file or a folder.")
-        for name in FILTERS:
-            parser.add_argument(
-                f"--{name}", action="append", default=[], help=f"Only this {name}; may be repeated."
-            )
-        parser.add_argument("--since", help="From this date or time on (ISO 8601; UTC).")
-        parser.add_argument("--until", help="Before this date or time, which is not included.")
+        add_options(parser)
         parser.add_argument("--force", action="store_true", help="Write into a folder that is not empty.")
 
     def create_job(self, options: dict[str, Any], owner: Any) -> ExportJob:
         """Refuse what cannot work before anything is done."""
-        asked = {name: options[name] for name in (*FILTERS, "since", "until") if options[name]}
-        where = services.choose_output(options["format"], Path(options["output"]), force=options["force"])
-        return services.create_export(owner, format=options["format"], asked=asked, parameters=where)
+        asked, choices = (given_of(options, words) for words in (FILTERS, CHOICES))
+        given = Wanted(options["format"], asked, choices)
+        wanted = presets.combined(owner, options["preset"], given)
+        where = services.choose_output(wanted.format, Path(options["output"]), force=options["force"])
+        return services.create_export(
+            owner, format=wanted.format, asked=wanted.asked, choices=wanted.choices, parameters=where
+        )
 
     def run_job(self, job: ExportJob, reporter: Reporter) -> None:
         """Run it here and remember what was written."""

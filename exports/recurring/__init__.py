@@ -1,0 +1,1 @@
+"""Doors to presets and schedules: their API and their pages."""

@@ -1,0 +1,1 @@
+"""The storage page and its figures."""
