@@ -80,7 +80,7 @@ def tell(owner_id: int, told: Told) -> None:
     notice = Notice(owner_id=owner_id, job_id=told.about, token=told.number, state=JobState.FAILED, seconds=0)
     for name in ("kind", "title", "text", "parameters", "url"):
         setattr(notice, name, getattr(told, name))
-    notice.mail_due_at = timezone.now() if _wants_mail(owner_id) else None
+    notice.mail_due_at = from_now(0) if _wants_mail(owner_id) else None
     Notice.objects.bulk_create([notice], ignore_conflicts=True)
 
 
@@ -96,7 +96,7 @@ def _notice(job: Job, owner_id: int, seconds: float) -> Notice:
         parameters=job.told_parameters(),
         seconds=seconds,
         url=job.get_absolute_url(),
-        mail_due_at=timezone.now() if _wants_mail(owner_id) else None,
+        mail_due_at=from_now(0) if _wants_mail(owner_id) else None,
     )
 
 
@@ -180,7 +180,7 @@ def send_due() -> int:
     once where nothing fails, at most four times tried. Stops at the first failure of the server.
     """
     sent = 0
-    for notice in Notice.objects.filter(mail_due_at__lte=Now()).select_related("owner")[:MAILS_AT_ONCE]:
+    for notice in Notice.objects.filter(mail_due_at__lte=from_now(0)).select_related("owner")[:MAILS_AT_ONCE]:
         if not _take(notice):
             continue
         try:

@@ -295,6 +295,11 @@ class TestByMail:
         assert mail.message["Bcc"] is None
         assert "a Bcc: eve@example.org hello .jsonl" in mail.message["Subject"]
 
+    def test_what_has_just_ended_is_due_at_once(self, people, mail_server):
+        for _ in range(100):
+            ended(an_import(people.alice))
+            assert notices.send_due() == 1
+
     def test_a_long_name_makes_no_endless_subject(self, people, mail_server):
         ended(an_import(people.alice, name="x" * 900 + ".jsonl"))
         notices.send_due()
