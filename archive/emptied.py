@@ -1,6 +1,6 @@
 """Partitions that hold nothing any more are struck from the catalogue, and their collections dropped."""
 
-from archive import connection, partitions
+from archive import connection, manifests, partitions
 from archive.collections import TIER_BATCHES
 from archive.partitions import Tier, tier_of
 from archive.unit_of_work import Transactions, UnitOfWork
@@ -19,6 +19,8 @@ def drop_empty_partitions() -> list[str]:
 
 def _strike(name: str) -> bool:
     is_frozen = tier_of(name) == Tier.FROZEN
+    if is_frozen:
+        manifests.remove(partitions.frozen_month(name))
     transactions = Transactions()
 
     def work(unit: UnitOfWork) -> bool:

@@ -91,6 +91,11 @@ def frozen_name(month: str) -> str:
     return f"frozen_{month}"
 
 
+def frozen_month(name: str) -> str:
+    """The month of ``frozen_name(month)``."""
+    return name.removeprefix("frozen_")
+
+
 def tier_of(name: str) -> Tier:
     """The tier that a partition's name tells."""
     if name == WARM_MESSAGES:
@@ -224,7 +229,9 @@ def _refuse_while_migrating(unit: UnitOfWork, name: str) -> None:
 
 
 def _sums(holding: Holding, way: int) -> Document:
+    """What is added up; ``changes`` tells that anything was."""
     return {
+        "changes": Int64(1),
         "count": Int64(way * holding.count),
         "bytes": Int64(way * holding.bytes),
         "undated": way * holding.undated,

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from django.conf import settings
 
-from archive import emptied, layouts, mover, sweeping
+from archive import emptied, layouts, manifests, mover, sweeping
 from archive.errors import Conflict
 from archive.move_plans import Ages, PlannedMove
 from archive.mover import Moved
@@ -68,7 +68,7 @@ def plan_of(moves: Sequence[PlannedMove], nothing: str) -> Plan:
 
 
 def move_all(plan: Plan, holder: Holder, why_not: Callable[[], str] = lambda: "") -> Iterator[Advance]:
-    """Do the moves of a plan, one Advance for each batch; then drop what is empty.
+    """Do the moves of a plan, one Advance for each batch; then drop what is empty, and write the manifests.
 
     ``why_not`` says before each batch why it has to stop ("": it may go on): what is left moves with the next
     run. Rests where others need the server. Raises as ``mover.move``.
@@ -84,6 +84,7 @@ def move_all(plan: Plan, holder: Holder, why_not: Callable[[], str] = lambda: ""
             break
     for name in emptied.drop_empty_partitions():
         yield Advance(note=f"{name} was empty, and is dropped.", counts={"dropped": 1})
+    manifests.write_stale()
 
 
 def _one_move(

@@ -1,4 +1,4 @@
-"""Whether every frozen batch has its object, and every object is some batch's."""
+"""Whether every frozen batch has its object, every object is some batch's, and the manifests tell of them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import chain, groupby
 
-from archive import connection, moments, object_store
+from archive import connection, manifests, moments, object_store
 from archive.checks.base import Asked, Finding, Look
 from archive.collections import TIER_BATCHES
 from archive.connection import Document
-from archive.partitions import Tier, frozen_name
+from archive.partitions import Tier, frozen_month, frozen_name
 
 FOLDER = "frozen"
 
@@ -18,18 +18,19 @@ FOLDER = "frozen"
 def look_at_objects(asked: Asked) -> Iterator[Look]:
     """The stored objects are those that the journal names, month by month; memory is the names of a month.
     Nothing is asked of the store where nothing was ever frozen."""
-    del asked
     with connection.translated():
-        months = [each.name.removeprefix(frozen_name("")) for each in moments.at_one_moment(_frozen)]
+        months = [frozen_month(each.name) for each in moments.at_one_moment(_frozen)]
         if not months:
             return
         listed = set()
         for folder, names in groupby(object_store.store().list(FOLDER), key=_folder):
             listed.add(folder)
-            yield _compare(folder, set(names))
+            is_known = folder.rpartition("/")[2] in months
+            yield _compare(folder, set(names) - ({f"{folder}/{manifests.NAME}"} if is_known else set()))
         for month in months:
             if f"{FOLDER}/{month}" not in listed:
                 yield _compare(f"{FOLDER}/{month}", set())
+            yield _look_at_manifest(month, asked)
 
 
 _frozen = partial(moments.Moment.of, tier=Tier.FROZEN)
@@ -56,6 +57,16 @@ def _compare(folder: str, names: set[str]) -> Look:
         *(Finding("object_unknown", name, f"The object {name} is no batch's.") for name in unknown),
     ]
     return Look(len(names), tuple(found))
+
+
+def _look_at_manifest(month: str, asked: Asked) -> Look:
+    if not manifests.differs(month):
+        return Look(1)
+    if asked.repair:
+        manifests.write(month)
+    name = manifests.manifest_name(month)
+    told = f"{name} is missing, or tells of other objects than the journal."
+    return Look(1, (Finding("manifest_differs", name, told, repaired=asked.repair),))
 
 
 def _told(folder: str) -> tuple[set[str], set[str]]:

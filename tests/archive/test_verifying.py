@@ -7,7 +7,7 @@ import pytest
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
-from archive import partitions, verifying
+from archive import manifests, partitions, verifying
 from archive.checks.base import Asked
 from archive.collections import HOT_SPEC, WARM_MESSAGES
 from archive.keys import key_row
@@ -179,6 +179,11 @@ def plant_unknown_object(s):
     s.shelf.write("frozen/2024_01/7-1.bson.zst", b"?")
 
 
+def plant_no_manifest(s):
+    manifests.write_stale()
+    manifests.remove("2025_11")
+
+
 def plant_warm_strays(s):
     s.write(batch_of(s.db, WARM_MESSAGES)["_id"], [message(n, timestamp=month(11)) for n in range(3)], mark="99#1")
 
@@ -236,6 +241,7 @@ PLANTED = [
     (plant_no_object, "object_missing"),
     (plant_damaged_object, "object_damaged"),
     (plant_unknown_object, "object_unknown"),
+    (plant_no_manifest, "manifest_differs"),
     (plant_warm_strays, "strays"),
     (plant_cold_strays, "strays"),
     (plant_cold_orphan, "messages_without_key"),

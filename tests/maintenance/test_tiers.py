@@ -6,16 +6,20 @@ import io
 import json
 from collections.abc import Callable
 from datetime import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import bson
 import pytest
+import zstandard
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from archive import lots, mover, object_store, partitions
+from archive import lots, mover, object_store, partitions, verifying
 from archive.errors import Conflict
 from archive.object_store import FolderStore
+from archive.places.base import RAW
 from maintenance import previews, services
 from maintenance.models import MaintenanceJob, StoragePolicy, TierPolicy
 from maintenance.moves import ages_of_policies
@@ -80,6 +84,57 @@ def test_messages_move_down_come_to_files_and_back(messages: int, run: Any, tmp_
     assert set(where()) == {f"messages_archive_{MONTH}"}
     all_is_well(run)
     assert run("restore_archive", MONTH)["plan"]["summary"] == f"Nothing of {MONTH} is frozen."
+
+
+def test_the_manifest_of_a_month_tells_all_of_its_objects_without_the_database(messages: int, run: Any, tmp_path: Path) -> None:
+    for _ in range(2):
+        run("migrate_tiers", "--now")
+    run("offload_archive", MONTH)
+    folder = tmp_path / "deep" / "frozen" / MONTH
+    told = json.loads((folder / "manifest.json").read_bytes())
+    assert (told["format"], told["month"], told["messages"]) == ("claudelens-frozen/1", "2025-03", messages)
+    assert [each["name"] for each in told["objects"]] == sorted(path.name for path in folder.glob("*.zst"))
+    for each in told["objects"]:
+        stored = (folder / each["name"]).read_bytes()
+        assert each["storedBytes"] == len(stored)
+        assert stored[:32] == sha256(stored[32:]).digest()
+        documents = bson.decode_all(zstandard.ZstdDecompressor().decompress(stored[32:]))
+        assert (each["messages"], each["undated"]) == (len(documents), 0)
+        assert each["since"] == f"{min(one['timestamp'] for one in documents).isoformat(timespec='milliseconds')}Z"
+        raw = [sha256(one.raw).digest() for one in bson.decode_all(zstandard.ZstdDecompressor().decompress(stored[32:]), RAW)]
+        assert each["documentsSha256"] == sha256(b"".join(sorted(raw))).hexdigest()
+    run("restore_archive", MONTH)
+    assert not list((tmp_path / "deep").rglob("*.*")), "of a month that is back nothing is left"
+    all_is_well(run)
+
+
+def test_a_manifest_that_was_not_written_in_time_is_written_by_the_next_move(messages: int, run: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    for _ in range(2):
+        run("migrate_tiers", "--now")
+    monkeypatch.setattr("archive.manifests.write_stale", list)
+    run("offload_archive", MONTH)
+    monkeypatch.undo()
+    manifest = tmp_path / "deep" / "frozen" / MONTH / "manifest.json"
+    assert not manifest.exists()
+    all_is_well(run)  # a move may still be under way
+    run("migrate_tiers", "--now")
+    assert json.loads(manifest.read_bytes())["messages"] == messages
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"{}")])
+def test_a_manifest_that_is_gone_or_was_changed_is_found_and_put_right(messages: int, run: Any, tmp_path: Path, damage: Any) -> None:
+    for _ in range(2):
+        run("migrate_tiers", "--now")
+    run("offload_archive", MONTH)
+    manifest = tmp_path / "deep" / "frozen" / MONTH / "manifest.json"
+    true = manifest.read_bytes()
+    damage(manifest)
+    with pytest.raises(SystemExit):
+        run("verify_archive")
+    assert verifying.find_verifications(1)[0]["found"] == {"manifest_differs": 1}
+    assert run("verify_archive", "--repair")["result"]["repaired"] == 1
+    assert manifest.read_bytes() == true
+    all_is_well(run)
 
 
 @pytest.mark.parametrize("command", ["migrate_tiers", "offload_archive", "restore_archive"])
