@@ -7,6 +7,7 @@ import { Meter, humanBytes, humanSeconds } from "./meter.js";
 const RETRY_DELAYS = [0, 500, 1000, 2000, 4000, 8000, 15000, 30000, 60000];
 const PARALLEL = 2;
 const REFUSED_SHOWN = 20;
+const ASKED_MS = 3000;
 
 const form = document.querySelector("#upload-form");
 const byId = (id) => form.querySelector(`#${id}`);
@@ -161,8 +162,7 @@ function send(entry, onProgress) {
         entry.id = upload.url.replace(/\/$/, "").split("/").pop();
         entry.note.textContent = "sent";
         onProgress(entry);
-        tellIfKnown(entry);
-        resolve();
+        resolve(tellIfKnown(entry));
       },
     });
     upload.findPreviousUploads().then((before) => {
@@ -174,9 +174,12 @@ function send(entry, onProgress) {
 
 /** Says beside a sent file that its very bytes are known already. It may be imported again all the same. */
 async function tellIfKnown(entry) {
-  const answer = await fetch(`${settings.endpoint}${entry.id}/`, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!answer?.ok) return; // sent and unknown is what it says already; or its import has begun
-  const { importedBefore, held } = await answer.json();
+  const told = await fetch(`${settings.endpoint}${entry.id}/`, {
+    headers: { Accept: "application/json" },
+    signal: AbortSignal.timeout(ASKED_MS),
+  }).then((answer) => (answer.ok ? answer.json() : null)).catch(() => null);
+  if (!told) return; // sent is what it says already
+  const { importedBefore, held } = told;
   if (importedBefore) {
     const day = new Date(importedBefore.finishedAt).toLocaleDateString(undefined, { dateStyle: "medium" });
     entry.note.textContent = `sent · imported on ${day}, 0 new expected`;
