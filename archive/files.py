@@ -1,7 +1,7 @@
 """The files that came in: what is known of each, and their bytes given back."""
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 from pathlib import PurePosixPath
@@ -77,13 +77,27 @@ def from_document(document: Document) -> SourceFile:
     return SourceFile(id=document["_id"], **known)
 
 
-def files_at(path: str) -> list[SourceFile]:
-    """The files held under ``path``: the one of that name and the later ones that were other files."""
-    stem, ending = _split(path)
-    pattern = f"^{re.escape(stem)}(~[0-9]+)?{re.escape(ending)}$"
-    with connection.translated():
-        found = connection.collection(FILES).find({"path": {"$regex": pattern}})
-        return [from_document(each) for each in found]
+def files_at(paths: Collection[str]) -> dict[str, list[SourceFile]]:
+    """For each path the files held under it: the one of that name, and the later ones that were other files.
+    One query."""
+    held: dict[str, list[SourceFile]] = {path: [] for path in paths}
+    if held:
+        patterns = [re.compile("^{}(~[0-9]+)?{}$".format(*map(re.escape, _split(path)))) for path in held]
+        with connection.translated():
+            for document in connection.collection(FILES).find({"path": {"$in": patterns}}):
+                for path in {document["path"], _unnumbered(document["path"])} & held.keys():
+                    held[path].append(from_document(document))
+    return held
+
+
+def _unnumbered(name: str) -> str:
+    """What a file was called that is numbered because others had taken its path.
+
+    >>> _unnumbered("a/b~12.jsonl"), _unnumbered("a/b.jsonl")
+    ('a/b.jsonl', 'a/b.jsonl')
+    """
+    stem, ending = _split(name)
+    return re.sub(r"~[0-9]+\Z", "", stem) + ending
 
 
 def is_named(name: str, path: str) -> bool:
@@ -109,10 +123,13 @@ def _split(path: str) -> tuple[str, str]:
     return path[: len(path) - len(ending)], ending
 
 
-def is_size_known(size: int) -> bool:
-    """Whether a file of exactly this size was ever taken in: then it may be the same."""
+def known_sizes(sizes: Collection[int]) -> set[int]:
+    """Those of these sizes that files have which were taken in: one of exactly that size may be the same. One
+    query."""
+    if not sizes:
+        return set()
     with connection.translated():
-        return connection.collection(FILES).find_one({"size": size}, {"_id": 1}) is not None
+        return set(connection.collection(FILES).distinct("size", {"size": {"$in": sorted(sizes)}}))
 
 
 def whole_file(size: int, sha256: str) -> SourceFile | None:

@@ -1,6 +1,6 @@
 """One file in the course of an import: opened, read into messages, and accounted for."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,12 +8,13 @@ from archive import files
 from archive.bulk import FileMark
 from archive.files import PARSER_VERSION, SourceFile, from_document
 from archive.records import FileId
-from imports.formats import AS_FOUND, CLAUDE_CODE, Choice, Detected, detect, get_format
+from imports.formats import CLAUDE_CODE, get_format
+from imports.lookout import Looked
 from imports.messages import Context
 from imports.readers.lines import Cursor
 from imports.readers.sources import Entry
 from imports.reading import Limits, Piece, Reading, hashes_at, read_pieces
-from imports.recognise import Held, look_up, recognise
+from imports.recognise import recognise
 
 Read = Callable[[Reading], Iterator[Piece]]
 
@@ -127,37 +128,13 @@ def held_after(mark: FileMark) -> SourceFile:
     return from_document({"_id": mark.file_id, "path": mark.report["as"], **mark.held})
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A file that was looked at: what it is, and what the archive holds that it may be."""
-
-    entry: Entry
-    found: Detected
-    context: Context
-    held: Held
-
-
-def look_at(entry: Entry, pending: Iterable[SourceFile] = (), choice: Choice = AS_FOUND) -> Looked:
-    """Find out what a file is, and look for it in the archive.
-
-    ``pending`` are files whose last batch may not be committed yet. Raises ``BadInput`` when the file has no
-    format, or not the chosen one.
-    """
-    found = detect(entry, choice)
-    context = found.format.start(found.sample, found.match)
-    return Looked(entry, found, context, look_up(entry, path_of(found, context), pending))
-
-
-def open_file(looked: Looked, pending: Iterable[SourceFile] = ()) -> OpenFile | FileMark:
-    """Find the file's place in the archive: ready to be read, or a mark that all of it is held.
-
-    ``pending`` are files that may have been read since it was looked at.
-    """
+def open_file(looked: Looked) -> OpenFile | FileMark:
+    """Find the file's place in the archive: ready to be read, or a mark that all of it is held."""
     entry, form, match = looked.entry, looked.found.format, looked.found.match
     path = looked.held.path
     sample = looked.found.sample
     whole = sample.data if sample.is_whole else None
-    known = recognise(entry, form.source, looked.held.after(pending), whole)
+    known = recognise(entry, form.source, looked.held, whole)
     if known.is_whole:
         return _held_mark(entry, known.file, path)
     opened = OpenFile(entry, known.file, Cursor(), looked.context, known_until=known.known_until)
@@ -169,15 +146,6 @@ def open_file(looked: Looked, pending: Iterable[SourceFile] = ()) -> OpenFile | 
         opened.context = Context.from_dict(known.file.context)
         opened.start, opened.skipped = opened.cursor.offset, known.file.records
     return opened
-
-
-def path_of(found: Detected, context: Context) -> str:
-    """Where a file lies in the archive: transcripts below ``projects/`` as under ``~/.claude``, all others in
-    a folder named like their source (in which they are already when they come from an export)."""
-    sample, folder = found.sample, f"{found.format.source}/"
-    if found.format.source != CLAUDE_CODE.name:
-        return folder + sample.inside.removeprefix(folder)
-    return sample.tree_path or f"projects/{context.project.slug}/{sample.inside.rsplit('/', 1)[-1]}"
 
 
 def _held_mark(entry: Entry, file: SourceFile, path: str) -> FileMark:

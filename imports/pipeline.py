@@ -6,9 +6,8 @@ between two batches.
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 from archive import checkpoints, costs, import_reports
@@ -23,13 +22,14 @@ from archive.bulk import (
     write,
 )
 from archive.conflicts import KEEP_BOTH
-from archive.errors import BadInput, Conflict, Unavailable
+from archive.errors import BadInput, Conflict
 from archive.files import SourceFile
 from archive.forecast import DryRun
 from archive.records import FileId
 from archive.unit_of_work import patiently
 from imports.formats import AS_FOUND, Choice
-from imports.open_files import Looked, OpenFile, held_after, look_at, open_file, resume_file
+from imports.lookout import Lookout
+from imports.open_files import OpenFile, held_after, open_file, resume_file
 from imports.reader_process import ReaderProcess
 from imports.readers.sources import Entry, Listing, close_containers, list_entries
 from imports.reading import Limits, read_pieces
@@ -157,8 +157,8 @@ class _ImportRun:
         # Files as this batch will leave them, and the one before, which may be on its way still.
         self.left: dict[FileId, SourceFile] = {}
         self.left_before: dict[FileId, SourceFile] = {}
-        # The next file, looked at while the one before it is read.
-        self.ahead: tuple[Entry, Looked] | None = None
+        entries, choice = [entry for _, entry in self.entries], self.options.choice
+        self.lookout = Lookout(entries, choice.among(len(entries)), self.reported, self._pending)
 
     def _reported(self) -> set[str]:
         """The files this job is done with, whatever came or went in a folder since."""
@@ -213,7 +213,7 @@ class _ImportRun:
         where = {"source": index, "path": entry.tree_path, "name": entry.label}
         found = None
         try:
-            found = patiently(lambda: self._opened(entry, where))
+            found = patiently(lambda: self._opened(entry, where, number))
             if found.file_id in self.batch.files:
                 yield self._closed()
             yield from self._read(found, where, number)
@@ -236,7 +236,7 @@ class _ImportRun:
         else:
             self.batch.files[found.file_id].report.update(import_reports.refusal(error))
 
-    def _opened(self, entry: Entry, where: dict[str, Any]) -> OpenFile | FileMark:
+    def _opened(self, entry: Entry, where: dict[str, Any], number: int) -> OpenFile | FileMark:
         if "file" in self.position and all(self.position[key] == where[key] for key in where):
             resumed = resume_file(entry, self.position, is_dry=self.options.dry_run)
             if resumed is not None:
@@ -244,24 +244,10 @@ class _ImportRun:
             self.log(
                 "warning", f"{entry.name} changed while it was imported: it is read again from its start."
             )
-        ahead, self.ahead = self.ahead, None
-        looked = ahead[1] if ahead and ahead[0] is entry else self._looked(entry)
-        return open_file(looked, self._pending())
+        return open_file(self.lookout.at(number))
 
-    def _looked(self, entry: Entry) -> Looked:
-        return look_at(entry, self._pending(), self.options.choice.among(len(self.entries)))
-
-    def _pending(self) -> list[SourceFile]:
-        return [*self.left_before.values(), *self.left.values()]
-
-    def _look_ahead(self, number: int) -> None:
-        """Look at the file after this one, while another process reads this one. What is wrong with that
-        file is told in its turn."""
-        following = islice(self.entries, number + 1, None)
-        entry = next((entry for _, entry in following if entry.label not in self.reported), None)
-        if entry is not None:
-            with suppress(BadInput, Unavailable):
-                self.ahead = entry, self._looked(entry)
+    def _pending(self) -> dict[FileId, SourceFile]:
+        return self.left_before | self.left
 
     def _read(self, found: OpenFile | FileMark, where: dict[str, Any], number: int) -> Iterator[Batch]:
         if isinstance(found, FileMark):
@@ -271,7 +257,7 @@ class _ImportRun:
         try:
             pieces = found.pieces(self.checkpoint.job_id, self.options.limits, self.read)
             if self.has_own_process:
-                self._look_ahead(number)
+                self.lookout.ahead(number + 1)  # while another process reads this one
             for piece in pieces:
                 # A record that is cut off stands behind the cursor: the batch ends with the file.
                 if self.batch.add(piece.items, piece.projects) and not found.cursor.is_cut:
@@ -287,7 +273,8 @@ class _ImportRun:
     def _mark(self, opened: OpenFile, *, is_done: bool) -> None:
         mark = self.batch.files[opened.file_id] = opened.mark(is_done=is_done)
         if mark.held:
-            self.left[opened.file_id] = held_after(mark)
+            self.left[opened.file_id] = left = held_after(mark)
+            self.lookout.left(left)
         if is_done:
             for warning in mark.report.get("warnings", ()):
                 self.log("warning", f"{opened.entry.name}: {warning}")

@@ -1,6 +1,6 @@
 """Knowing a file again: the same file, a copy of one, one that has grown, or a new one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,10 +57,13 @@ def _by_id(given: Iterable[SourceFile]) -> dict[FileId, SourceFile]:
     return {each.id: each for each in given}
 
 
-def look_up(entry: Entry, path: str, pending: Iterable[SourceFile] = ()) -> Held:
-    """Look for the file in the archive by its name and its size. Changes nothing."""
-    named, size = files.files_at(path), length_of(entry)
-    return Held(path, size, named, bool(named) or files.is_size_known(size), _by_id(pending))
+def look_up(wanted: Sequence[tuple[Entry, str]]) -> list[Held]:
+    """Look for files in the archive by their names and sizes, each with the path that it would have there.
+    Two queries, however many. Changes nothing."""
+    named = files.files_at({path for _, path in wanted})
+    sized = [(path, length_of(entry)) for entry, path in wanted]
+    known = files.known_sizes({size for path, size in sized if not named[path]})
+    return [Held(path, size, named[path], bool(named[path]) or size in known, {}) for path, size in sized]
 
 
 def recognise(entry: Entry, source: str, held: Held, whole: bytes | None = None) -> Recognised:

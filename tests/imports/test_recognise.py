@@ -20,7 +20,8 @@ DATA = joined(conversation(ONE, 6))
 
 def known(data: bytes, path: str = PATH, pending=(), since=()):
     entry = MemoryEntry(data)
-    return recognise(entry, "claude-code", look_up(entry, path, pending).after(since))
+    (held,) = look_up([(entry, path)])
+    return recognise(entry, "claude-code", held.after(pending).after(since))
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_names_are_names_and_no_patterns(held, path):
         new = known(b"%d\n" % number * 9, path).file
         other = {"heldSize": 1, "heldSha256": "other", "complete": True, "size": number}
         held.source_files.insert_one({"_id": new.id, "path": new.path, "source": new.source, **other})
-    found_paths = sorted(each.path for each in files.files_at(path))
+    found_paths = sorted(each.path for each in files.files_at([path])[path])
     stem, ending = path.removesuffix(".jsonl"), ".jsonl" if path.endswith(".jsonl") else ""
     assert found_paths == sorted([path, f"{stem}~2{ending}", f"{stem}~3{ending}"])
 
