@@ -24,7 +24,7 @@ demo: $(VENV)/.run ## Import the samples, show them, export them, compare the by
 setup: $(VENV)/.dev ## Install everything, for running and for developing
 
 test: $(VENV)/.dev ## Run the tests on real servers (TESTS=tests/site, ARGS="-k name", WORKERS=2)
-	@$(PY) -m pytest $(TESTS) -n $(WORKERS) --dist loadgroup -q $(ARGS)
+	@$(PY) -m pytest $(TESTS) -n $(WORKERS) -q $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, and that no migration is missing
 	@$(BIN)/ruff check .

@@ -82,6 +82,8 @@ CLAUDELENS_JOB_LEASE_SECONDS = env.int("CLAUDELENS_JOB_LEASE_SECONDS", 60)
 CLAUDELENS_JOB_HEARTBEAT_SECONDS = env.int("CLAUDELENS_JOB_HEARTBEAT_SECONDS", 10)
 CLAUDELENS_JOB_MAX_ATTEMPTS = env.int("CLAUDELENS_JOB_MAX_ATTEMPTS", 3)
 CLAUDELENS_REAPER_SECONDS = env.int("CLAUDELENS_REAPER_SECONDS", 30)
+CLAUDELENS_SCHEDULES_SECONDS = env.int("CLAUDELENS_SCHEDULES_SECONDS", 60)
+CLAUDELENS_MAIL_SECONDS = env.int("CLAUDELENS_MAIL_SECONDS", 30)
 CLAUDELENS_ARTIFACT_DAYS = env.int("CLAUDELENS_ARTIFACT_DAYS", 14)
 CLAUDELENS_ARTIFACT_MAX_DAYS = env.int("CLAUDELENS_ARTIFACT_MAX_DAYS", 90)
 CLAUDELENS_ARTIFACT_QUOTA_BYTES = env.int("CLAUDELENS_ARTIFACT_QUOTA_BYTES", 50 * 1024**3)
@@ -334,9 +336,9 @@ CELERY_BEAT_SCHEDULE = {
     },
     "make exports that are due": {
         "task": "exports.tasks.run_due_schedules",
-        "schedule": timedelta(minutes=1),
+        "schedule": timedelta(seconds=CLAUDELENS_SCHEDULES_SECONDS),
         # Not behind the exports themselves.
-        "options": {"expires": 60, "queue": "default"},
+        "options": {"expires": max(CLAUDELENS_SCHEDULES_SECONDS, 5), "queue": "default"},
     },
     "delete expired uploads": {
         "task": "imports.tasks.expire_uploads",
@@ -345,8 +347,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "send e-mails about jobs": {
         "task": "jobs.tasks.send_mail",
-        "schedule": timedelta(seconds=30),
-        "options": {"expires": 30},
+        "schedule": timedelta(seconds=CLAUDELENS_MAIL_SECONDS),
+        "options": {"expires": max(CLAUDELENS_MAIL_SECONDS, 5)},
     },
     "delete old notices": {
         "task": "jobs.tasks.expire_notices",

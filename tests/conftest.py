@@ -6,11 +6,35 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import connection as sql
+from xdist.scheduler import LoadScopeScheduling
 
 from claudelens_site import embedded
 from tests import live, run
 from tests.emptying import empty
 from tests.live import LiveSite
+
+TOGETHER = {
+    "tests/exports/live/test_live_streams.py",
+    "tests/imports/test_kills.py",
+    "tests/site/test_commands.py",
+    "tests/site/test_nginx.py",
+}
+"""Modules whose fixtures take long: each is run by one process."""
+
+
+class Scheduling(LoadScopeScheduling):
+    """Each test goes to the next process that is free, those of a module of ``TOGETHER`` to the same one.
+
+    (xdist's own groups stand in the tests' ids, which pytest 9.2 does not let it change.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return module if module in TOGETHER else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Scheduling:
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(trylast=True)

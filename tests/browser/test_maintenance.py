@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live")]
+pytestmark = pytest.mark.browser
 
 
 def test_a_dry_run_is_watched_and_its_plan_is_run(staff, live_site, complaints):

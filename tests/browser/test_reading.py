@@ -17,7 +17,7 @@ from tests.browse.other_sources import (
     write_claude_ai,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("live"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 CONVERSATION = f"/sessions/{MAIN}/"
 HOSTILE = (CONVERSATION, f"/sessions/{EVIL}/", f"/sessions/{EVIL_NODES}/")

@@ -11,7 +11,7 @@ from tests.docs.reading import examples
 from tests.live import PASSWORD, USER
 from tests.samples.making import conversation, dump, joined, user
 
-pytestmark = [pytest.mark.xdist_group("live"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 PART = 8 * 1024**2
 
 

@@ -55,7 +55,7 @@ def test_beat_and_worker_make_what_is_due_once(live_site: LiveSite) -> None:
         assert told["last"]["state"] in ("", "queued", "running", "completed"), told["last"]
         return told if told["last"]["state"] == "completed" else None
 
-    told = until(last, 150, step=1, what="beat rings within a minute, and the worker builds it")
+    told = until(last, 150, step=1, what="beat rings, and the worker builds it")
     assert told["nextAt"] > told["lastAt"]
     again = live_site.manage("run_schedules", "--json")
     assert again.returncode == 0, again.stderr

@@ -42,7 +42,6 @@ SMALL_BATCH = 20
 JOB = "killed"
 
 pytestmark = [
-    pytest.mark.xdist_group("kills"),  # they share what an undisturbed import gives
     pytest.mark.timeout(600),
 ]
 
@@ -128,7 +127,7 @@ class Child:
     def write_until(self, goal: int, timeout: float) -> None:
         """Wait until it has written so many batches, or has ended. Where it is stuck, it tells in which line."""
         try:
-            until(lambda: not self.is_running() or self.archive.batch() >= goal, timeout, step=0.002)
+            until(lambda: not self.is_running() or self.archive.batch() >= goal, timeout, step=0.01)
         except AssertionError as stuck:
             self.send(signal.SIGABRT)
             output, _ = self.process.communicate(timeout=30)

@@ -4,11 +4,7 @@ import json
 import urllib.error
 import urllib.request
 
-import pytest
-
 from tests.waiting import until
-
-pytestmark = pytest.mark.xdist_group("live")
 
 
 def get(url, **headers):

@@ -24,7 +24,6 @@ SAMPLES = ROOT / "claudelens_site/samples"
 BASIC = {"Authorization": "Basic " + base64.b64encode(f"{live.USER}:{live.PASSWORD}".encode()).decode()}
 pytestmark = [
     pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed"),
-    pytest.mark.xdist_group("nginx"),
 ]
 
 

@@ -22,7 +22,6 @@ from tests.imports.test_kills import OwnMongod
 from tests.live import PASSWORD, USER, LiveSite
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("live-streams")
 MESSAGES = 9_000
 MB = 1024**2
 CUT = 18
