@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
-from pathlib import PurePosixPath
 from typing import Any
 
 from bson.objectid import ObjectId
@@ -109,6 +108,8 @@ def is_named(name: str, path: str) -> bool:
     if name == path:
         return True
     stem, ending = _split(path)
+    if not (name.startswith(stem) and name.endswith(ending)):
+        return False
     number = name[len(stem) : len(name) - len(ending)]
     return name == f"{stem}{number}{ending}" and number[:1] == "~" and number[1:].isdecimal()
 
@@ -116,11 +117,11 @@ def is_named(name: str, path: str) -> bool:
 def _split(path: str) -> tuple[str, str]:
     """A path before and from the dot of its file's ending.
 
-    >>> _split("projects/-a.b/c.jsonl"), _split("projects/-a.b/c")
-    (('projects/-a.b/c', '.jsonl'), ('projects/-a.b/c', ''))
+    >>> _split("projects/-a.b/c.jsonl"), _split("projects/-a.b/c"), _split("a/.env")
+    (('projects/-a.b/c', '.jsonl'), ('projects/-a.b/c', ''), ('a/.env', ''))
     """
-    ending = PurePosixPath(path).suffix
-    return path[: len(path) - len(ending)], ending
+    dot = path.rfind(".", path.rfind("/") + 2)
+    return (path, "") if dot < 0 or path.endswith(".") else (path[:dot], path[dot:])
 
 
 def known_sizes(sizes: Collection[int]) -> set[int]:
