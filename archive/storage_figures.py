@@ -20,6 +20,7 @@ from archive.query_stats import ShapeFigures, find_shapes
 NAMESPACE_NOT_FOUND = 26
 MOST_SHAPES = 50
 REUSABLE = "file bytes available for reuse"
+SMALLEST_TOLD = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,10 @@ class Space:
 
     @property
     def ratio(self) -> float | None:
-        """Bytes on the disk for each byte of BSON, without indexes and what lies free; None where there is
-        nothing."""
+        """Bytes on the disk for each byte of BSON, without indexes and what lies free; None of less than a
+        megabyte, of which a file's own blocks are the most."""
         used = self.stored - (self.free - self.index_free)
-        return used / self.data if self.data and used > 0 else None
+        return used / self.data if self.data >= SMALLEST_TOLD and used > 0 else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by their camelCase names."""
