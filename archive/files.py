@@ -79,24 +79,13 @@ def from_document(document: Document) -> SourceFile:
 def files_at(paths: Collection[str]) -> dict[str, list[SourceFile]]:
     """For each path the files held under it: the one of that name, and the later ones that were other files.
     One query."""
-    held: dict[str, list[SourceFile]] = {path: [] for path in paths}
-    if held:
-        patterns = [re.compile("^{}(~[0-9]+)?{}$".format(*map(re.escape, _split(path)))) for path in held]
-        with connection.translated():
-            for document in connection.collection(FILES).find({"path": {"$in": patterns}}):
-                for path in {document["path"], _unnumbered(document["path"])} & held.keys():
-                    held[path].append(from_document(document))
-    return held
-
-
-def _unnumbered(name: str) -> str:
-    """What a file was called that is numbered because others had taken its path.
-
-    >>> _unnumbered("a/b~12.jsonl"), _unnumbered("a/b.jsonl")
-    ('a/b.jsonl', 'a/b.jsonl')
-    """
-    stem, ending = _split(name)
-    return re.sub(r"~[0-9]+\Z", "", stem) + ending
+    if not paths:
+        return {}
+    patterns = [re.compile("^{}(~[0-9]+)?{}$".format(*map(re.escape, _split(path)))) for path in paths]
+    with connection.translated():
+        documents = connection.collection(FILES).find({"path": {"$in": patterns}})
+        found = [from_document(each) for each in documents]
+    return {path: [each for each in found if is_named(each.path, path)] for path in paths}
 
 
 def is_named(name: str, path: str) -> bool:
@@ -111,7 +100,7 @@ def is_named(name: str, path: str) -> bool:
     if not (name.startswith(stem) and name.endswith(ending)):
         return False
     number = name[len(stem) : len(name) - len(ending)]
-    return name == f"{stem}{number}{ending}" and number[:1] == "~" and number[1:].isdecimal()
+    return number[:1] == "~" and number[1:].isdecimal()
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -64,6 +64,7 @@ def test_any_other_file_of_its_name_is_numbered(held, data):
         "projects/-a/no ending",
         "history.jsonl",
         "projects/-a.b/c",
+        "projects/-a/ends with a dot.",
         "projects/-a/é$.jsonl",
     ],
 )
