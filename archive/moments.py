@@ -59,11 +59,6 @@ class Moment:
         if any(each.state == PartitionState.ROTATING for each in self.partitions):
             raise MomentLost
 
-    @property
-    def age(self) -> float:
-        """For how many seconds it has been open."""
-        return time.monotonic() - self.opened
-
     def hot(self, since: datetime | None = None, until: datetime | None = None) -> list[str]:
         """The collections that hold hot messages, those that can hold some of this time."""
         return [each.name for each in self.of(Tier.HOT, since, until)]
@@ -143,10 +138,11 @@ class Patience:
     def __init__(self) -> None:
         self.renew()
 
-    def renew(self) -> None:
-        """Something could be read that need not be read again."""
-        self._progress = self._there = self._tried = time.monotonic()
+    def renew(self) -> float:
+        """Something could be read that need not be read again, just now: at what time is returned."""
+        now = self._progress = self._there = self._tried = time.monotonic()
         self._losses = 0
+        return now
 
     def wait(self) -> None:
         """The moment is lost: wait a little before the next one. Raises ``TooSlow`` where the answer takes

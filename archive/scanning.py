@@ -90,13 +90,13 @@ class Scan:
         while True:
             try:
                 with moments.opened(self.interruption) as moment:
+                    ends = moment.opened + MOMENT_SECONDS
                     for message in self.at(moment, last, left):
                         yield message
                         last, left = message, left - 1
-                        patience.renew()
                         if left == 0:
                             return
-                        if moment.age > MOMENT_SECONDS:
+                        if patience.renew() > ends:
                             break
                     else:
                         return

@@ -1,6 +1,5 @@
 """What the measured ways share: getting ready as a worker of the product, or as a plain script."""
 
-import gc
 import os
 from collections.abc import Callable
 from typing import Any
@@ -17,14 +16,14 @@ def become_worker() -> None:
 
     django.setup()
 
-    from archive import connection, costs
+    from archive import connection, costs, garbage
     from archive.indexes import ensure_indexes
 
     ensure_indexes()
     connection.client().admin.command("ping")
     # Both as claudelens_site.celery does in each worker.
     costs.warm()
-    gc.freeze()
+    garbage.collect_seldom()
 
 
 def plain_database() -> Database[dict[str, Any]]:

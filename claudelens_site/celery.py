@@ -1,6 +1,5 @@
 """The Celery app. A worker that starts sends again what an earlier one left behind."""
 
-import gc
 import os
 from typing import Any
 
@@ -30,9 +29,11 @@ def load_the_price_table(**_: Any) -> None:
 
 
 @worker_process_init.connect
-def freeze_what_was_imported(**_: Any) -> None:
-    """Spare the collector the modules: decoding large batches is then twice as fast."""
-    gc.freeze()
+def collect_garbage_seldom(**_: Any) -> None:
+    """The workers go through batches of documents all day."""
+    from archive import garbage
+
+    garbage.collect_seldom()
 
 
 @worker_ready.connect

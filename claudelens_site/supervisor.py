@@ -21,9 +21,11 @@ QUEUES = "imports,exports,maintenance,default"
 
 CHILD_ENVIRONMENT = {
     "REMAP_SIGTERM": "SIGQUIT",  # Celery: end soon, not when all is done
-    # Threads share their freed memory, and large blocks go back at once: some ten megabytes less a process.
+    # Threads share their freed memory, and blocks larger than a fetch of messages go back at once: some ten
+    # megabytes less a process. Giving back smaller ones costs a sixth of the time of whoever reads many.
     "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": "131072",
+    "MALLOC_MMAP_THRESHOLD_": "1310720",
+    "MALLOC_TRIM_THRESHOLD_": "4194304",
 }
 
 

@@ -8,7 +8,6 @@ is removed by the parent, or by the next try.
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from archive import connection, object_store
+from archive import connection, garbage, object_store
 from archive.errors import ArchiveError, Unavailable
 from archive.filters import MessageFilter
 from archive.scanning import Span
@@ -105,9 +104,7 @@ def serve(line: Connection) -> None:
     threading.Thread(target=_end_with_parent, args=(line,), daemon=True).start()
     connection.configure(archive.url, archive.name, **archive.options)
     object_store.configure_by_name(store)
-    # Messages are trees without cycles: looking for cycles among them finds none, for a tenth of the time.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    garbage.collect_seldom()
     try:
         told: tuple[Tally, bool] | ArchiveError = _render(rendering, line), True
     except ArchiveError as refusal:

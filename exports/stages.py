@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
-MOST_WAITING = 8
+MOST_WAITING = 4
 
 
 class Stage:

@@ -5,7 +5,6 @@ its pieces, each as a length and a pickle. Both ends are ours and of one version
 unpickled. The child ends when its input does, so it never outlives the parent. It holds a piece or two.
 """
 
-import gc
 import pickle
 import struct
 import subprocess
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from archive import garbage
 from archive.errors import ArchiveError, Unavailable
 from imports.reading import Piece, Reading, read_pieces
 
@@ -99,10 +99,7 @@ def _receive(stream: IO[bytes]) -> Any:
 
 def serve(given: IO[bytes], answers: IO[bytes]) -> None:
     """The child's loop: readings in, pieces out, until the input ends."""
-    # Records are trees without cycles: looking for cycles among thousands of them finds none, for a tenth
-    # of the time.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    garbage.collect_seldom()
     while (reading := _receive(given)) is not _GONE:
         try:
             for piece in read_pieces(reading):

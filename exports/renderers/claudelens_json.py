@@ -44,14 +44,13 @@ def conversation_head(session_id: str, session: Document) -> dict[str, Any]:
     }
 
 
-def conversation_message(message: Document) -> dict[str, Any]:
-    """One message: the classic fields first, then what makes it whole."""
-    # This is a quarter of an export's time. Taking out is twice as fast as looking at each field.
-    rest = dict(message)
-    take = rest.pop
+def conversation_message(message: dict[str, Any]) -> dict[str, Any]:
+    """One message, which is taken apart: the classic fields first, then what makes it whole."""
+    # This is a part of an export's time. Taking out is twice as fast as looking at each field.
+    take = message.pop
     time = take("timestamp", None)
     form = {
-        "id": bytes(rest["_id"]).hex(),
+        "id": bytes(take("_id")).hex(),
         "type": take("type", None),
         "content": take("text", None),
         "timestamp": None if time is None else iso(time),
@@ -69,13 +68,13 @@ def conversation_message(message: Document) -> dict[str, Any]:
         take(name, None)
     # Said here and not by the encoder's call-backs, which cost a fifth of the time.
     for name, write in WRITTEN.items():
-        if name in rest:
-            rest[name] = write(rest[name])
-    form.update(rest)
+        if name in message:
+            message[name] = write(message[name])
+    form.update(message)
     return form
 
 
-def _conversation(session_id: str, session: Document, messages: Iterator[Document]) -> Iterator[bytes]:
+def _conversation(session_id: str, session: Document, messages: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     yield encode(conversation_head(session_id, session))[:-1] + b',"messages":[\n'
     count = 0
     for message in messages:

@@ -42,7 +42,8 @@ def _place_of(document: Document) -> str:
 
 def conversations(material: Material) -> Iterator[tuple[str, Document, Iterator[dict[str, Any]]]]:
     """Every session with its messages, all that another archive needs to make the same of them again: with
-    the names of their project, and the first one with what the session is called. Exact bytes are base64."""
+    the names of their project, and the first one with what the session is called. Exact bytes are base64.
+    The messages are the caller's to take apart."""
     for session_id, session, messages in join(material.messages(), material.sessions()):
         yield session_id, session, _told(material, session, messages)
 

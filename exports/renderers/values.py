@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+WITH_FRACTION = len('"2025-01-02T03:04:05.678000Z"')
+
 
 def iso(time: datetime) -> str:
     """The time in UTC with milliseconds; a time without a zone is UTC.
@@ -21,10 +23,11 @@ def iso(time: datetime) -> str:
     >>> iso(datetime(2025, 1, 2, 3, 4, 5, 678000, tzinfo=UTC))
     '2025-01-02T03:04:05.678Z'
     """
-    if time.tzinfo is not None and time.utcoffset():
-        time = time.astimezone(UTC)
-    # Without its zone it is written three times as fast.
-    return time.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    # A third of the time that isoformat takes. Fractions are six digits there, or none at all.
+    written = orjson.dumps(time, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z).decode()
+    if not written.endswith('Z"'):
+        return iso(time.astimezone(UTC))
+    return f"{written[1:24]}Z" if len(written) == WITH_FRACTION else f"{written[1:20]}.000Z"
 
 
 def _hex(value: bytes) -> str:
