@@ -22,6 +22,7 @@ WAYS = {
     "export plain csv": "export_ways.plain_csv",
     "storage split": "storage_ways.split",
     "storage plain": "storage_ways.plain",
+    "storage limit": "storage_ways.limit",
     "storage move": "storage_ways.move",
     "storage verify": "storage_ways.verify",
     "storage pages": "storage_ways.pages",

@@ -19,6 +19,7 @@ BENCH = "storage"
 DATABASE = "storage"
 MIN_RATE, MAX_GROWTH_MB, MAX_MORE_GROWTH_MB = 10_000, 40, 10
 MAX_WARM, MAX_COLD = 0.66, 0.58
+MIN_SHARE = 0.5
 MAX_PAGE = 1.3
 MIN_PARALLEL = 2.0
 AT_ONCE = 4
@@ -58,9 +59,11 @@ def measure_tiers(ground: Ground, report: Report, text: str, original: Corpus) -
     """Move all messages down, tier by tier; the growth of memory of the first time."""
     report.say(f"{original.label}, {text}: tiers …")
     _filled(ground, original)
+    least = ground.run("storage limit", database=DATABASE)
+    _filled(ground, original)
     here = ground.folder / text.replace(" ", "-") / original.label.replace(" ", "-")  # has frozen files, too
     here.mkdir(parents=True)
-    runs = {"plain": ground.run("storage plain", database=DATABASE)}
+    runs = {"plain": ground.run("storage plain", database=DATABASE), "limit": least}
     for source, target in (("hot", "warm"), ("warm", "cold"), ("cold", "frozen")):
         runs[target] = ground.run(
             "storage move", database=DATABASE, data_dir=here, source=source, target=target
@@ -87,6 +90,9 @@ def _tell_tiers(report: Report, name: str, runs: dict[str, dict[str, Any]]) -> N
     rate = warm["records"] / warm["seconds"]
     what = f"{name}, hot to warm, messages/s"
     report.check(targets.at_least(BENCH, what, rate, MIN_RATE, hard=False))
+    share = rate / (runs["limit"]["records"] / runs["limit"]["seconds"])
+    what_share = f"{name}, hot to warm, share of the limit's speed"
+    report.check(targets.at_least(BENCH, what_share, share, MIN_SHARE, hard=False))
     what = f"{name}, hot to warm, growth"
     report.check(targets.at_most(BENCH, what, warm["growth_mb"], MAX_GROWTH_MB, unit=" MB", hard=False))
 

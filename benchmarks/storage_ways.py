@@ -154,6 +154,34 @@ def plain() -> Run:
     return run
 
 
+def limit() -> Run:
+    """What moving to warm takes at the least: packed and inserted there, deleted from hot. No journal, no
+    keys, nothing read back, no transaction: killed in between it would have lost or doubled messages."""
+    become_worker()
+    from archive import connection, places
+    from archive.collections import MESSAGES
+    from archive.journal import TierBatch
+    from archive.partitions import Tier
+
+    database, warm = connection.database(), places.place_of(Tier.WARM)
+    connection.client().admin.command("fsync")
+    warm.prepare("")
+    options = database.codec_options.with_options(document_class=RawBSONDocument)
+    hot = database.get_collection(MESSAGES, options)
+
+    def run() -> dict[str, Any]:
+        moved, number = 0, 0
+        with hot.find({"timestamp": {"$ne": None}}).sort("timestamp", 1).batch_size(BATCH) as found:
+            while some := list(islice(found, BATCH)):
+                number += 1
+                warm.write(TierBatch(number, ""), str(number), some)
+                hot.delete_many({"_id": {"$in": [each["_id"] for each in some]}})
+                moved += len(some)
+        return {"records": moved}
+
+    return run
+
+
 def move(source: str, target: str) -> Run:
     """All messages of a tier to another, as a job moves them: journalled, verified, exactly once."""
     become_worker()

@@ -210,9 +210,19 @@ def test_killed_at_every_point_while_readers_read(bench):
 
 
 def test_killed_fifty_times_at_random_while_readers_read(bench):
-    chance = random.Random(7)
+    killed_at_random(bench, kills=50, seed=7)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_killed_two_hundred_times_at_random_while_readers_read(bench):
+    killed_at_random(bench, kills=200, seed=8)
+
+
+def killed_at_random(bench: Bench, kills: int, seed: int) -> None:
+    chance = random.Random(seed)
     with bench.readers.at_work():
-        for _ in range(50):
+        for _ in range(kills):
             process, _told = bench.child()
             process.join(chance.random() * 0.8)
             bench.kill(process)

@@ -124,8 +124,8 @@ def test_the_storage_benchmark_moves_verifies_and_reads_over_partitions(measured
     monkeypatch.setattr(storage_bench, "WITH_FILES", False)
     lines = measured(storage_bench, sizes=[TINY], rounds=1)
     ways = [line["way"] for line in lines if line["kind"] == "run"]
-    tiers = ["cold", "frozen", "plain", "verify", "warm"]
+    tiers = ["cold", "frozen", "limit", "plain", "verify", "warm"]
     assert sorted(ways) == sorted([*tiers, "one after the other", "page", "some at once"])
     moved = [line for line in lines if line.get("way") in ("warm", "cold", "frozen")]
     assert all(line["records"] > 100 and line["size"] > 0 for line in moved)
-    assert sum(line["kind"] == "check" for line in lines) == 6
+    assert sum(line["kind"] == "check" for line in lines) == 7
