@@ -45,11 +45,14 @@ def _ensure_hot(name: str) -> None:
 
 
 def ensure(spec: CollectionSpec) -> None:
-    """Have this collection, its validator and its indexes. Idempotent."""
-    if spec.name not in connection.database().list_collection_names(filter={"name": spec.name}):
+    """Have this collection, its validator and its indexes. Idempotent; waits for nobody where all is there."""
+    database = connection.database()
+    there = next(iter(database.list_collections(filter={"name": spec.name})), None)
+    if there is None:
         _create(spec)
-    elif spec.validator:
-        connection.database().command("collMod", spec.name, validator=spec.validator)
+    elif spec.validator and there["options"].get("validator") != spec.validator:
+        # This waits for every transaction that has used the collection, a dead process's too.
+        database.command("collMod", spec.name, validator=spec.validator)
     if spec.indexes:
         connection.collection(spec.name).create_indexes(
             [IndexModel(list(index.keys), name=index.name, unique=index.unique) for index in spec.indexes]

@@ -46,6 +46,15 @@ def test_all_of_a_unit_happens_or_none(archive_db, transactions):
     assert names(archive_db) == {"b"}
 
 
+def test_what_is_there_is_ensured_beside_an_open_transaction(archive_db):
+    """A command that starts does not wait for what a dead process has left open."""
+    with archive_db.client.start_session() as session, session.start_transaction():
+        for spec in SPECS:
+            archive_db[spec.name].find_one({}, session=session)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(ensure_indexes).result(timeout=10)
+
+
 @pytest.mark.parametrize("error", [AutoReconnect("gone"), WriteConcernError("interrupted", 11601, {})])
 def test_transient_trouble_is_tried_again(archive_db, transactions, error):
     tries = []

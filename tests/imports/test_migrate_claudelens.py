@@ -22,6 +22,7 @@ from pymongo import MongoClient, monitoring
 from archive import claudelens_source
 from archive.claudelens_source import plain
 from archive.errors import BadInput
+from archive.unit_of_work import end_session
 from imports.migration import find_migration
 from imports.models import ImportJob
 from imports.readers.claudelens_database import line_of
@@ -230,6 +231,9 @@ def test_killed_while_reading_and_while_importing_it_goes_on(archive_db, redis_s
     until(lambda: archive_db.messages_current.estimated_document_count() > 2_000, 120)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    # What it had open is ended here, and not waited for as another job has to: the server lets go of it after 30 s.
+    for each in archive_db.checkpoints.find():
+        end_session(each.get("lsid"))
 
     process = command(url)
     out, err = process.communicate(timeout=300)
