@@ -13,7 +13,7 @@ import pytest
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 from bson.objectid import ObjectId
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
@@ -204,6 +204,15 @@ WANTED = st.builds(
 )
 
 
+CHOOSING = [
+    *(MessageFilter(tags=(tag,)) for tag in TAGS),
+    *(MessageFilter(tags=(tag,), types=(kind,)) for tag in TAGS for kind in TYPES[:2]),
+    *(MessageFilter(min_cost=Decimal(cost)) for cost in COSTS if cost),
+    *(MessageFilter(max_cost=Decimal(cost)) for cost in COSTS if cost),
+]
+"""Some that choose sessions, whatever is drawn."""
+
+
 @pytest.mark.parametrize("at_once", [2, 500])
 def test_counting_and_reading_agree_with_a_plain_look(
     archive_db: Any, monkeypatch: pytest.MonkeyPatch, at_once: int
@@ -234,6 +243,8 @@ def test_counting_and_reading_agree_with_a_plain_look(
         if expected and wanted.chooses_sessions:
             found_any.add(len(expected))
 
+    for chosen in CHOOSING:
+        agrees = example(chosen)(agrees)
     agrees()
     assert len(found_any) > 5, "filters that choose sessions have found messages"
 
