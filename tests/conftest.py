@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from claudelens_site import embedded
 from tests import live, run
-from tests.emptying import empty
+from tests.emptying import empty, empty_lightly
 from tests.live import LiveSite
 
 TOGETHER = {
@@ -46,6 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_unconfigure() -> None:
     run.clean_up()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _emptied_lightly() -> None:
+    empty_lightly()
 
 
 @pytest.fixture(scope="session")
