@@ -8,6 +8,7 @@ import pytest
 from django.db import connection as sql
 from xdist.scheduler import LoadScopeScheduling
 
+from archive.garbage import collect_seldom
 from claudelens_site import embedded
 from tests import live, run
 from tests.emptying import empty, empty_lightly
@@ -42,6 +43,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests in a browser come last: from the first of them on an event loop runs, in which Django's database
     cannot be used."""
     items.sort(key=lambda item: "browser" in item.keywords)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are held from here on: the collector need not look at them again and again."""
+    collect_seldom()
 
 
 def pytest_unconfigure() -> None:

@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -114,9 +115,9 @@ class Child:
             "options": OPTIONS | {"own_process": self.own_process, "batch_docs": self.batch_docs},
         }
         command = [sys.executable, "-X", "faulthandler", "-m", "tests.imports.import_child", json.dumps(given)]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        # A file: nobody reads it meanwhile, and a child that has filled a pipe waits for good.
+        self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=self.output, stderr=subprocess.STDOUT)
 
     def is_running(self) -> bool:
         return self.process.poll() is None
@@ -130,13 +131,19 @@ class Child:
             until(lambda: not self.is_running() or self.archive.batch() >= goal, timeout, step=0.01)
         except AssertionError as stuck:
             self.send(signal.SIGABRT)
-            output, _ = self.process.communicate(timeout=30)
+            output = self.told(30)
             raise AssertionError(f"{stuck}; batch {self.archive.batch()} of {goal}\n{output[-6000:]}") from stuck
 
     def end(self, timeout: float = 120) -> int:
-        output, _ = self.process.communicate(timeout=timeout)
+        output = self.told(timeout)
         assert "Traceback" not in output, output[-3000:]
         return self.process.returncode
+
+    def told(self, timeout: float) -> str:
+        """All that it has printed, once it has ended."""
+        self.process.wait(timeout)
+        self.output.seek(0)
+        return self.output.read()
 
 
 @pytest.fixture(scope="module")
