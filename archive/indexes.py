@@ -45,7 +45,7 @@ def _ensure_hot(name: str) -> None:
 
 
 def ensure(spec: CollectionSpec) -> None:
-    """Have this collection, its validator and its indexes. Idempotent; waits for nobody where all is there."""
+    """Have this collection, its validator and its indexes. Idempotent; waits for nobody if all is there."""
     database = connection.database()
     there = next(iter(database.list_collections(filter={"name": spec.name})), None)
     if there is None:
